@@ -1,0 +1,53 @@
+"""The settings: one dict, ``EVENTBRIDGE``, read live. Every key has a default for development."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings as django_settings
+
+
+class Settings:
+    """Annotated attributes are the keys and their defaults. Times are in seconds.
+
+    Read them from any thread; nothing is cached, so tests may override ``EVENTBRIDGE``.
+    """
+
+    BROKER_URL: str = "database://"
+    """``database://[alias]``, ``amqp://`` or ``amqps://``; several AMQP URLs, with ``;`` between."""
+    BROKER_TLS: Mapping[str, str] = {}
+    """For amqps: ``ca`` (file of certificates to trust), ``cert``, ``key``, ``server_hostname``."""
+    SOURCE: str = "/django"
+    """CloudEvents' ``source``: a URI-reference that names this service, such as ``/bookstore``."""
+    SCHEMA_URL: str = ""
+    """Where the JSON Schemas are served; ``dataschema`` is this, the type's name and ``.json``."""
+    CONSUMERS: Sequence[str] = ()
+    """The modules that ``eventbridge consume`` runs when it is given none."""
+    AUTO_DECLARE: bool = True
+    """Whether daemons create what is missing on the broker. In production: False, and ``topology``."""
+    MAX_EVENT_BYTES: int = 1024 * 1024
+    """The largest encoded event that ``emit`` takes."""
+    RELAY_BATCH: int = 500
+    """Events that the relay publishes and deletes at a time."""
+    RELAY_LEASE: float = 15.0
+    """A relay that died is replaced after so long. More than twice the confirm timeout is wasted."""
+    CONFIRM_TIMEOUT: float = 6.0
+    """How long the broker may take to confirm a batch. Less than half of RELAY_LEASE."""
+    POLL_INTERVAL: float = 0.5
+    """The longest pause between two looks into the database."""
+    HEARTBEAT: int = 10
+    """AMQP heartbeat: a dead link is noticed within three of them."""
+    SHUTDOWN_TIMEOUT: float = 25.0
+    """How long a daemon may take to finish what runs after SIGTERM."""
+    INBOX_RETENTION: float = 30 * 86400.0
+    """How long the inbox remembers handled events: longer than any redelivery or replay."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.isupper():
+            return super().__getattribute__(name)
+        given = getattr(django_settings, "EVENTBRIDGE", {})
+        return given[name] if name in given else super().__getattribute__(name)
+
+
+settings = Settings()

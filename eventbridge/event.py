@@ -1,0 +1,265 @@
+"""Event: CloudEvents 1.0 context and typed data; how it is written, and how it is read.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md. No Django here: another
+service may import its contracts with nothing but this module and msgspec.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import time as clock
+import uuid
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import Any, Generic, TypeVar, dataclass_transform
+
+import msgspec
+
+from eventbridge.errors import InvalidEvent, MalformedMessage
+from eventbridge.transports import Message
+from eventbridge.values import check_values
+
+T = TypeVar("T")
+
+SPECVERSION = "1.0"
+# Dot-separated words, as a routing key wants them; AMQP allows 255 bytes.
+_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_LONGEST_ATTRIBUTE = 255
+
+cause: ContextVar[Event[Any] | None] = ContextVar("cause", default=None)
+"""The event that is being handled here and now, if any: what is emitted meanwhile carries it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EventType:
+    """What ``@event_type`` knows of a payload class."""
+
+    name: str
+    payload: type[Any]
+    key: str | None
+    mandatory: bool
+
+    @cached_property
+    def decoder(self) -> msgspec.json.Decoder[Any]:
+        return msgspec.json.Decoder(self.payload)
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema (2020-12) of ``data``."""
+        return msgspec.json.schema(self.payload)
+
+
+event_types: dict[type[Any], EventType] = {}
+"""Every payload class there is, in the order of their definition."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
+def event_type(
+    name: str, *, key: str | None = None, mandatory: bool = True
+) -> Callable[[type[T]], type[T]]:
+    """Make a class the payload of events of type ``name``.
+
+    The class becomes a frozen, slotted, keyword-only dataclass. ``name`` is CloudEvents' ``type``
+    and the routing key; end it in a version (``shop.order.paid.v1``) and begin a new one on a
+    breaking change only. ``key`` names the field whose value events are ordered by. With
+    ``mandatory=False`` an event that no queue wants is counted and done, instead of parked.
+
+    Raises ``ValueError`` for a name that cannot be routed or a key that is no field.
+    """
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_ATTRIBUTE:
+        raise ValueError(f"event type {name!r}: use words of A-Z, a-z, 0-9, - and _ with dots between")
+
+    def declare(cls: type[T]) -> type[T]:
+        payload = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        fields = [field.name for field in dataclasses.fields(payload)]  # type: ignore[arg-type]
+        if key is not None and key not in fields:
+            raise ValueError(f"event type {name!r}: key={key!r} is none of its fields ({', '.join(fields)})")
+        event_types[payload] = EventType(name=name, payload=payload, key=key, mandatory=mandatory)
+        return payload
+
+    return declare
+
+
+def event_type_of(payload: type[Any]) -> EventType:
+    """The event type of a payload class. Raises ``TypeError`` if it has none."""
+    try:
+        return event_types[payload]
+    except (KeyError, TypeError):
+        name = getattr(payload, "__qualname__", repr(payload))
+        raise TypeError(f"{name} is no event: decorate the class with @event_type(…)") from None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Generic[T]):
+    """One event: the attributes of CloudEvents 1.0, by their names, and ``data``.
+
+    ``time`` is when it happened, in UTC; ``sequence`` is the outbox's order, zero-padded so that it
+    sorts as text. Receivers deduplicate on (``source``, ``id``).
+    """
+
+    id: str
+    source: str
+    type: str
+    data: T
+    time: datetime | None = None
+    subject: str | None = None
+    partitionkey: str | None = None
+    sequence: str | None = None
+    dataschema: str | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    traceparent: str | None = None
+
+    @classmethod
+    def about(cls, data: T, *, source: str, time: datetime | None = None, schemas: str = "") -> Event[T]:
+        """A new event about ``data``, with its context filled in, and its cause if there is one."""
+        kind = event_type_of(type(data))
+        value = getattr(data, kind.key) if kind.key else None
+        because = cause.get()
+        return cls(
+            id=uuid7(),
+            source=source,
+            type=kind.name,
+            time=time or datetime.now(timezone.utc),
+            subject=None if value is None else str(value),
+            partitionkey=None if value is None else f"{kind.key}:{value}",
+            dataschema=f"{schemas}{kind.name}.json" if schemas else None,
+            correlationid=because and (because.correlationid or because.id),
+            causationid=because and because.id,
+            traceparent=because and because.traceparent,
+            data=data,
+        )
+
+    def read_as(self, payload: type[Any] | None) -> Event[Any]:
+        """This event, as read from a message, with its raw data made a ``payload``.
+
+        ``None`` makes it plain JSON. Raises MalformedMessage, naming the field that does not fit.
+        """
+        decoder = event_type_of(payload).decoder if payload else _PLAIN
+        try:
+            return dataclasses.replace(self, data=decoder.decode(self.data))  # type: ignore[call-overload]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise MalformedMessage(f"data does not fit {self.type}: {error}") from error
+
+
+_PLAIN = msgspec.json.Decoder()
+
+
+class _Envelope(msgspec.Struct, omit_defaults=True):
+    """The members of a structured-mode event, in the order in which they are written."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: datetime | None = None
+    subject: str | None = None
+    datacontenttype: str | None = None
+    partitionkey: str | None = None
+    sequence: str | None = None
+    dataschema: str | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    traceparent: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_CONTEXT = [field.name for field in dataclasses.fields(Event) if field.name != "data"]
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
+def encode(event: Event[Any], text: Callable[[Any], str] | None = None) -> bytes:
+    """The event as CloudEvents' JSON format, without ``sequence``: the relay puts that in front.
+
+    Encoding does not validate, so the bytes are read once against the type. ``text`` turns a value
+    that JSON does not know (a lazy string) into text. Raises InvalidEvent, naming the field.
+    """
+    kind = event_type_of(type(event.data))
+    try:
+        data = msgspec.json.encode(event.data, enc_hook=text or _plain_text)
+        check_values(event.data, kind.decoder.decode(data), text or _plain_text)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidEvent(f"{kind.name}: {error}".replace("`$.", "`")) from error
+    if event.time is None or event.time.tzinfo is None:
+        raise InvalidEvent(f"{kind.name}: time must know its time zone")
+    context = {name: getattr(event, name) for name in _CONTEXT}
+    context["time"] = event.time.astimezone(timezone.utc)
+    return msgspec.json.encode(
+        _Envelope(
+            specversion=SPECVERSION, datacontenttype="application/json", data=msgspec.Raw(data), **context
+        )
+    )
+
+
+def _plain_text(value: Any) -> str:
+    """Subclasses of str (SafeString) are text; nothing else is."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON")
+
+
+def with_sequence(body: bytes, sequence: int) -> bytes:
+    """``body`` with the ``sequence`` attribute in front: no need to parse it."""
+    return b'{"sequence":"%020d",%b' % (sequence, body[1:])
+
+
+def decode(message: Message) -> Event[msgspec.Raw]:
+    """Read a message, in structured or binary mode; ``data`` stays raw until ``read_as``.
+
+    Raises MalformedMessage, saying what is wrong with it.
+    """
+    kind = message.content_type.lower()
+    try:
+        if kind.startswith("application/cloudevents"):
+            envelope = _ENVELOPE.decode(message.body)
+        else:
+            envelope = _binary(message)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedMessage(f"not a CloudEvent: {error}") from error
+    _validate(envelope)
+    return Event(**{name: getattr(envelope, name) for name in _CONTEXT}, data=envelope.data)
+
+
+_PREFIXES = ("cloudEvents_", "cloudEvents:", "ce-")
+
+
+def _binary(message: Message) -> _Envelope:
+    """The attributes are headers; the body is the data (the AMQP bindings' binary mode)."""
+    found = {prefix: _attributes(message.headers, prefix) for prefix in _PREFIXES}
+    modes = [attributes for attributes in found.values() if attributes]
+    if len(modes) != 1:
+        why = "no CloudEvents attributes" if not modes else "CloudEvents attributes with two prefixes"
+        raise MalformedMessage(f"not a CloudEvent: {why} (content type {message.content_type!r})")
+    attributes = {**modes[0], "datacontenttype": message.content_type or None}
+    return msgspec.convert({**attributes, "data": msgspec.Raw(message.body)}, _Envelope, strict=False)
+
+
+def _attributes(headers: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    low = prefix.lower()
+    return {k[len(prefix) :].lower(): v for k, v in headers.items() if k.lower().startswith(low)}
+
+
+def _validate(envelope: _Envelope) -> None:
+    """The rules of the specification, and what a database can hold as text."""
+    if envelope.specversion != SPECVERSION:
+        raise MalformedMessage(f"specversion {envelope.specversion!r}: only {SPECVERSION} is understood")
+    content = (envelope.datacontenttype or "application/json").lower().partition(";")[0].strip()
+    if content != "application/json" and not content.endswith("+json"):
+        raise MalformedMessage(f"datacontenttype {content!r}: only JSON is understood")
+    for name in _CONTEXT:
+        value = getattr(envelope, name)
+        if isinstance(value, str) and ("\x00" in value or len(value) > _LONGEST_ATTRIBUTE):
+            raise MalformedMessage(f"{name} is longer than {_LONGEST_ATTRIBUTE} or holds a NUL")
+        if name in ("id", "source", "type") and not value:
+            raise MalformedMessage(f"{name} is empty")
+
+
+def uuid7() -> str:
+    """A UUID that sorts by time (RFC 9562, section 5.7)."""
+    milliseconds = clock.time_ns() // 1_000_000
+    value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return str(uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62))

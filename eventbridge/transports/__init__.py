@@ -1,0 +1,175 @@
+"""What a transport must do, and which one a BROKER_URL means.
+
+Two transports exist: ``database://`` (leased rows in the Django database) and ``amqp(s)://``
+(RabbitMQ). One contract test suite, ``tests/contract``, holds both to the promises below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import ModuleType
+from typing import Literal, Protocol
+from urllib.parse import urlsplit
+
+from eventbridge.topology import Queue, Topology
+
+STRUCTURED = "application/cloudevents+json; charset=utf-8"
+ATTEMPT_HEADER = "eventbridge-attempt"
+
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What travels. The body is the whole event; nothing in the headers is needed to read it.
+
+    ``destination`` is an exchange, ``id`` and ``type`` the event's, ``source`` the sender's
+    (AMQP ``app_id``), ``timestamp`` in whole seconds since the epoch (0: unknown). A message that
+    arrived keeps the headers and the content type it came with.
+    """
+
+    destination: str
+    routing_key: str
+    body: bytes
+    id: str = ""
+    type: str = ""
+    source: str = ""
+    timestamp: int = 0
+    content_type: str = STRUCTURED
+    headers: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the broker said to one message.
+
+    * ``confirmed``: it is safe in every queue that wanted it.
+    * ``unroutable``: no queue wanted it.
+    * ``refused``: the broker will never take it (``why`` says so): permissions, size, no exchange.
+    * ``nacked``: the broker could not take it this time; try again later.
+    """
+
+    state: Literal["confirmed", "unroutable", "refused", "nacked"]
+    why: str = ""
+
+
+CONFIRMED = Outcome("confirmed")
+UNROUTABLE = Outcome("unroutable", "no queue is bound for its type")
+NACKED = Outcome("nacked", "the broker did not take it this time")
+
+
+class Publisher(Protocol):
+    """Publishes. It connects when first used and again after any doubt. Not thread-safe."""
+
+    def publish(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+        """Publish in order; return one outcome per message, in the same order.
+
+        Returns within the confirm timeout. Raises :class:`~eventbridge.errors.Unavailable`, with
+        the outcomes known so far, when the broker could not be asked or did not answer about all.
+        """
+
+    def depth(self, queue: str) -> int | None:
+        """Messages that wait in ``queue`` (not those in a consumer's hands). None: not known."""
+
+    def close(self, deadline: float) -> None:
+        """Close within ``deadline`` seconds, whatever state the link is in."""
+
+
+class Delivery(Protocol):
+    """One message in a consumer's hands.
+
+    Settled once, by one of the three methods, from any thread, on the channel it came by. When
+    that channel is gone, settling does nothing: the broker has already taken the message back.
+    """
+
+    @property
+    def message(self) -> Message: ...
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt; each charged retry adds one."""
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether somebody may have held it before and vanished: treat it as a suspect."""
+
+    def ack(self) -> None:
+        """Done: forget it."""
+
+    def retry(self, after: float) -> None:
+        """Bring it back to this queue only, ``after`` seconds (a declared rung), attempt + 1.
+
+        It is safely stored elsewhere before it is acknowledged here. Raises
+        :class:`~eventbridge.errors.Unavailable` when it could not be stored; it is unsettled then.
+        """
+
+    def release(self) -> None:
+        """Hand it back at once, uncharged."""
+
+
+class Subscriber(Protocol):
+    """Consumes one queue. One thread iterates and closes it; deliveries settle from any thread."""
+
+    def deliveries(self, wait: float) -> Iterator[Delivery | None]:
+        """Yield what arrives, and ``None`` after each ``wait`` seconds in which nothing did.
+
+        At most ``prefetch`` deliveries are unsettled at a time. Never ends by itself: raises
+        :class:`~eventbridge.errors.Unavailable` when the link is lost or the queue is gone.
+        """
+
+    def close(self, deadline: float) -> None:
+        """Take nothing new, wait for what is held to be settled, hand the rest back, close.
+
+        Returns within ``deadline`` seconds. Call it in the thread that iterates.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a transport needs to know of the settings. Times in seconds."""
+
+    url: str
+    app_id: str = ""
+    name: str = "eventbridge"
+    confirm_timeout: float = 10.0
+    heartbeat: int = 10
+    connect_timeout: float = 5.0
+    tls: Mapping[str, str] = field(default_factory=dict)
+
+
+class Transport(Protocol):
+    """What each transport's module offers, as module-level names."""
+
+    def Publisher(self, options: Options) -> Publisher: ...  # noqa: N802
+
+    def Subscriber(  # noqa: N802
+        self, options: Options, queue: Queue, *, prefetch: int, retries: Publisher
+    ) -> Subscriber: ...
+
+    def declare(self, options: Options, topology: Topology) -> None:
+        """Create what is missing. Raises TopologyMismatch where something is there, but other."""
+
+    def missing(self, options: Options, topology: Topology) -> list[str]:
+        """What ``declare`` would create, one line each; needs no right to create."""
+
+
+_MODULES = {
+    "database": "eventbridge.transports.database",
+    "amqp": "eventbridge.transports.rabbitmq",
+    "amqps": "eventbridge.transports.rabbitmq",
+}
+
+SCHEMES = tuple(_MODULES)
+
+
+def transport(url: str) -> ModuleType:
+    """The module that speaks the scheme of ``url``. Loaded here, and only here, by name.
+
+    Raises ``ValueError`` for a scheme that nobody speaks.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in _MODULES:
+        raise ValueError(f"BROKER_URL begins with {scheme!r}; it must be one of {', '.join(SCHEMES)}")
+    return import_module(_MODULES[scheme])
