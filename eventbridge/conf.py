@@ -31,7 +31,7 @@ class Settings:
     RELAY_BATCH: int = 500
     """Events that the relay publishes and deletes at a time."""
     RELAY_LEASE: float = 15.0
-    """A relay that died is replaced after so long. More than twice the confirm timeout is wasted."""
+    """A relay that died is replaced after so long."""
     CONFIRM_TIMEOUT: float = 6.0
     """How long the broker may take to confirm a batch. Less than half of RELAY_LEASE."""
     POLL_INTERVAL: float = 0.5

@@ -24,7 +24,7 @@ DELIVERY_LIMIT = 1_000_000
 class Exchange:
     name: str
     kind: str
-    arguments: dict[str, str | int] = field(default_factory=dict)
+    arguments: dict[str, str | int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Queue:
     """A durable quorum queue. ``ordered``: one active consumer, one message at a time."""
 
     name: str
-    arguments: dict[str, str | int | bool] = field(default_factory=dict)
+    arguments: dict[str, str | int | bool] = field(default_factory=dict, hash=False)
     ordered: bool = False
 
 

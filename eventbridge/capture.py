@@ -1,0 +1,221 @@
+"""From a signal to a row in the outbox: ``@bridge``, ``emit`` and ``emit_many``.
+
+The row commits with the change that caused it, or not at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from asgiref.sync import async_to_sync
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
+from django.db.models import signals
+from django.db.models.utils import make_model_tuple
+from django.dispatch import Signal
+from django.utils.functional import Promise
+
+from eventbridge import telemetry
+from eventbridge.conf import settings
+from eventbridge.errors import EventbridgeError, InvalidEvent
+from eventbridge.event import Event, encode, event_type_of, event_types
+from eventbridge.models.outbox import NewEntry, OutboxEntry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MODEL_SIGNALS: dict[Signal, str] = {
+    signals.pre_save: "pre_save",
+    signals.post_save: "post_save",
+    signals.pre_delete: "pre_delete",
+    signals.post_delete: "post_delete",
+    signals.m2m_changed: "m2m_changed",
+}
+_SAVES = (signals.pre_save, signals.post_save)
+
+bridges: list[Bridge] = []
+"""Every bridge there is, in the order of their definition."""
+
+
+def emit(data: Any, *, using: str | None = None, time: datetime | None = None) -> Event[Any]:
+    """Record one event in the outbox of database ``using``; return it.
+
+    It is part of the transaction that is open there, and published if that commits; outside one it
+    is recorded at once. ``using`` defaults to where the router writes the outbox, ``time`` to now.
+    If it fails, the open transaction can no longer commit, even where the error is caught. Raises
+    InvalidEvent, naming the field, for data that does not fit its type or is too large.
+    """
+    return emit_many([data], using=using, time=time)[0]
+
+
+def emit_many(
+    data: Iterable[Any], *, using: str | None = None, time: datetime | None = None
+) -> list[Event[Any]]:
+    """Record events in this order, by one INSERT. As ``emit``; all of them or none."""
+    alias = using or router.db_for_write(OutboxEntry)
+    with transaction.mark_for_rollback_on_error(alias):
+        events = [_about(item, alias, time) for item in data]
+        OutboxEntry.objects.using(alias).record([_entry(event) for event in events])
+    telemetry.emitted.send_robust(OutboxEntry, events=events, using=alias)
+    return events
+
+
+def source_of(alias: str) -> str:
+    """CloudEvents' ``source`` for the outbox in that database: a second one appends its alias."""
+    source: str = settings.SOURCE
+    return source if alias == DEFAULT_DB_ALIAS else f"{source.rstrip('/')}/{alias}"
+
+
+def _about(data: Any, alias: str, time: datetime | None) -> Event[Any]:
+    return Event.about(data, source=source_of(alias), time=time, schemas=settings.SCHEMA_URL)
+
+
+def _entry(event: Event[Any]) -> NewEntry:
+    body = encode(event, _text)
+    if len(body) > settings.MAX_EVENT_BYTES:
+        raise InvalidEvent(_too_large(event, len(body)))
+    kind = event_type_of(type(event.data))
+    return NewEntry(event.id, event.type, kind.mandatory, "", body.decode())
+
+
+def _text(value: Any) -> str:
+    """Lazy strings and subclasses of str, such as SafeString, are text."""
+    if isinstance(value, (str, Promise)):
+        return str.__str__(str(value))
+    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON")
+
+
+def _too_large(event: Event[Any], size: int) -> str:
+    data = event.data
+    largest = max(data.__dataclass_fields__, key=lambda name: len(str(getattr(data, name))), default="")
+    return (
+        f"{event.type}: {size} bytes are more than EVENTBRIDGE['MAX_EVENT_BYTES'] "
+        f"({settings.MAX_EVENT_BYTES}); the largest field is `{largest}`"
+    )
+
+
+def bridge(signal: Signal | Sequence[Signal], *, sender: Any = None, **kwargs: Any) -> Callable[[F], F]:
+    """Make a signal's receiver return an event, or several, or None for none.
+
+    Takes what ``django.dispatch.receiver`` takes. The function gets the signal's arguments by name,
+    and its return annotation names the event types. It is returned unchanged. Saves of ``sender``
+    become atomic with their event; fixtures (``raw=True``) are skipped; what it raises stops the
+    change. A weak reference is never used: a bridge lives as long as the process.
+    """
+    kinds = (signal,) if isinstance(signal, Signal) else tuple(signal)
+
+    def connect(function: F) -> F:
+        made = Bridge(function, kinds, sender)
+        bridges.append(made)
+        for kind in kinds:
+            kind.connect(made, sender=sender, **{**kwargs, "weak": False})
+        if sender is not None and any(kind in _SAVES for kind in kinds):
+            _with_model(sender, _save_atomically)
+        return function
+
+    return connect
+
+
+@dataclass(frozen=True, eq=False)
+class Bridge:
+    """A signal receiver whose return value becomes an event."""
+
+    function: Callable[..., Any]
+    signals: tuple[Signal, ...]
+    sender: Any
+
+    def __call__(self, signal: Signal, sender: Any, **kwargs: Any) -> None:
+        """Receive the signal. Raises what the function raises; the open transaction is then lost."""
+        if kwargs.get("raw"):
+            return
+        using = kwargs.get("using") or router.db_for_write(OutboxEntry)
+        with transaction.mark_for_rollback_on_error(using):
+            found = self._receive(signal=signal, sender=sender, **kwargs)
+            if found:
+                emit_many(found, using=using)
+
+    def _receive(self, **kwargs: Any) -> list[Any]:
+        returned = self._call(**kwargs)
+        found = _as_list(returned)
+        for item in found:
+            if type(item) not in self.types:
+                raise InvalidEvent(f"{self} returned a {type(item).__name__}, which its annotation does not name")
+        return found
+
+    @functools.cached_property
+    def _call(self) -> Callable[..., Any]:
+        is_async = inspect.iscoroutinefunction(self.function)
+        return async_to_sync(self.function) if is_async else self.function
+
+    @functools.cached_property
+    def types(self) -> tuple[type[Any], ...]:
+        """The payload classes that the return annotation names. Raises EventbridgeError if it names none."""
+        annotation = inspect.unwrap(self.function).__annotations__.get("return")
+        holder = SimpleNamespace(__annotations__={"return": annotation})
+        try:
+            hint = typing.get_type_hints(holder, globalns=_globals(self.function))["return"]
+        except (NameError, AttributeError, TypeError, SyntaxError) as error:
+            raise EventbridgeError(f"{self}: the return annotation cannot be read: {error}") from error
+        found = tuple(cls for cls in _classes(hint) if cls is not type(None))
+        if not found or any(cls not in event_types for cls in found):
+            raise EventbridgeError(f"{self}: the return annotation must name its event type, as in -> BookSaved")
+        return found
+
+    def __str__(self) -> str:
+        return f"{self.function.__module__}.{self.function.__qualname__}"
+
+
+def _as_list(returned: Any) -> list[Any]:
+    if returned is None:
+        return []
+    if type(returned) in event_types:
+        return [returned]
+    if isinstance(returned, Iterable) and not isinstance(returned, (str, bytes, dict)):
+        return [item for item in returned if item is not None]
+    return [returned]
+
+
+def _classes(hint: Any) -> list[Any]:
+    """The classes in ``X``, ``X | None``, ``list[X]``, ``Iterator[X | Y]``, …"""
+    inner = typing.get_args(hint)
+    return [cls for part in inner for cls in _classes(part)] if inner else [hint]
+
+
+def _globals(function: Callable[..., Any]) -> dict[str, Any]:
+    return getattr(inspect.unwrap(function), "__globals__", {})
+
+
+def _with_model(sender: Any, act: Callable[[Any], None]) -> None:
+    """Now, or once the model that a string names exists (as Django's own signals do)."""
+    if isinstance(sender, str):
+        apps.lazy_model_operation(act, make_model_tuple(sender))
+    else:
+        act(sender)
+
+
+def _save_atomically(model: Any) -> None:
+    """Make ``model.save()`` in autocommit one transaction with its signals.
+
+    Django sends post_save after the save's own transaction (django/db/models/base.py, save_base):
+    a crash between the two would leave a change without its event.
+    """
+    original = model.save_base
+    if getattr(original, "_eventbridge", None) is model:
+        return
+
+    @functools.wraps(original)
+    def save_base(self: Any, *args: Any, using: str | None = None, **kwargs: Any) -> Any:
+        using = using or router.db_for_write(type(self), instance=self)
+        if connections[using].in_atomic_block:
+            return original(self, *args, using=using, **kwargs)
+        with transaction.atomic(using=using):
+            return original(self, *args, using=using, **kwargs)
+
+    save_base._eventbridge = model  # type: ignore[attr-defined]  # noqa: SLF001
+    model.save_base = save_base

@@ -1,0 +1,129 @@
+"""DeadLetter: an event that a consumer could not handle, whole, with its story."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+
+def fingerprint(body: bytes, *context: str) -> str:
+    """What makes two dead letters the same one: every byte that was sent, not only the id."""
+    digest = hashlib.sha256(body)
+    for value in context:
+        digest.update(b"\x00" + value.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
+    def bury(self, letter: DeadLetter) -> None:
+        """Write the letter; the same message of the same consumer is one row, with its last story."""
+        story = ("exception", "error", "traceback", "reason", "attempts", "died_at", "replay_at", "lease")
+        self.bulk_create(
+            [letter], update_conflicts=True, unique_fields=("consumer", "fingerprint"), update_fields=story
+        )
+
+    def resting(self) -> DeadLetterQuerySet:
+        """Those that nobody is replaying."""
+        return self.filter(replay_at=None)
+
+    def replay(self) -> int:
+        """Mark these for their consumer, which takes them up as it would a delivery."""
+        return self.resting().update(replay_at=Now(), replay_attempt=0, replays=F("replays") + 1, lease="")
+
+    def discard(self) -> int:
+        """Delete these, for good."""
+        return self.resting().delete()[0]
+
+    def take(self, consumer: str, lease: str, seconds: float, limit: int) -> list[DeadLetter]:
+        """Lease marked letters of a consumer to the process that calls ``lease`` its own."""
+        ready = self.filter(consumer=consumer, replay_at__lte=Now())
+        ids = list(ready.order_by("replay_at", "pk").values_list("pk", flat=True)[:limit])
+        until = Now() + timedelta(seconds=seconds)
+        # Conditional, so that of two processes that chose the same rows one gets them.
+        if not ids or not ready.filter(pk__in=ids).update(lease=lease, replay_at=until):
+            return []
+        return list(self.filter(pk__in=ids, lease=lease))
+
+    def renew(self, lease: str, seconds: float) -> None:
+        """Hold everything taken under that lease for so many seconds from now."""
+        self.filter(lease=lease).update(replay_at=Now() + timedelta(seconds=seconds))
+
+    def later(self, pk: int, lease: str, seconds: float, attempt: int) -> None:
+        """Not now: take it up again in so many seconds, as that attempt."""
+        held = self.filter(pk=pk, lease=lease)
+        held.update(replay_at=Now() + timedelta(seconds=seconds), replay_attempt=attempt - 1, lease="")
+
+    def groups(self) -> models.QuerySet[Any, dict[str, Any]]:
+        """How many there are of each consumer, type and exception, and since when."""
+        keys = ("consumer", "type", "reason", "exception")
+        return (
+            self.values(*keys)
+            .annotate(
+                count=models.Count("pk"),
+                replaying=models.Count("pk", filter=Q(replay_at__isnull=False)),
+                first=models.Min("died_at"),
+                last=models.Max("died_at"),
+            )
+            .order_by("-count", *keys)
+        )
+
+
+class DeadLetter(models.Model):
+    """A whole message and why it could not be handled. It never expires by itself.
+
+    ``body`` is byte-identical to what arrived. ``replay_at`` is set while a replay is under way.
+    """
+
+    class Reason(models.TextChoices):
+        FAILED = "failed", "every attempt failed"
+        REJECTED = "rejected", "the handler rejected it"
+        MALFORMED = "malformed", "it could not be read"
+        UNHANDLED = "unhandled", "no handler for its type"
+        CRASHED = "crashed", "its process died, again and again"
+
+    id = models.BigAutoField(primary_key=True)
+    consumer = models.CharField(max_length=200)
+    fingerprint = models.CharField(max_length=64)
+    event_id = models.CharField(max_length=255, blank=True)
+    source = models.CharField(max_length=255, blank=True)
+    type = models.CharField(max_length=255, blank=True)
+    subject = models.CharField(max_length=255, blank=True)
+    routing_key = models.CharField(max_length=255, blank=True)
+    content_type = models.CharField(max_length=255, blank=True)
+    headers = models.JSONField(default=dict, blank=True)
+    body = models.BinaryField()
+    reason = models.CharField(max_length=20, choices=Reason)
+    exception = models.CharField(max_length=255, blank=True)
+    error = models.TextField(blank=True)
+    traceback = models.TextField(blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    died_at = models.DateTimeField(db_default=Now())
+    replays = models.PositiveIntegerField(default=0)
+    replay_at = models.DateTimeField(null=True, blank=True)
+    replay_attempt = models.PositiveIntegerField(default=0)
+    lease = models.CharField(max_length=64, default="", blank=True)
+
+    objects = DeadLetterQuerySet.as_manager()
+
+    class Meta:
+        db_table = "eventbridge_dead_letter"
+        ordering = ("-died_at", "-id")
+        constraints = (
+            models.UniqueConstraint(fields=("consumer", "fingerprint"), name="eventbridge_dead_letter_once"),
+        )
+        indexes = (
+            models.Index(
+                fields=("consumer", "replay_at"),
+                name="eventbridge_dead_replaying",
+                condition=Q(replay_at__isnull=False),
+            ),
+            models.Index(fields=("event_id",), name="eventbridge_dead_event"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.consumer} {self.type or 'unreadable message'} {self.event_id}"

@@ -1,0 +1,97 @@
+"""InboxEntry: what a consumer has handled, so that it handles nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import models
+
+from eventbridge.models import sql
+
+Key = tuple[str, str]
+"""``(source, id)`` of an event: what CloudEvents says receivers deduplicate on."""
+
+
+class InboxQuerySet(models.QuerySet["InboxEntry"]):
+    def claim(self, consumer: str, keys: Sequence[Key]) -> set[Key]:
+        """Mark these events handled; return those that were not. No key may occur twice.
+
+        Part of the open transaction, together with the handler's work. A transaction elsewhere
+        that has claimed one of them makes this one wait for its end, then skip it.
+        """
+        values = ", ".join([f"(%s, %s, %s, 0, {sql.now(self.db)})"] * len(keys))
+        # In one order everywhere, so that two transactions cannot wait for each other.
+        parameters = [value for source, event_id in sorted(keys) for value in (consumer, source, event_id)]
+        statement = (
+            f"INSERT INTO {TABLE} (consumer, source, event_id, attempts, handled_at) VALUES {values} "
+            "ON CONFLICT (consumer, source, event_id) DO UPDATE SET handled_at = excluded.handled_at "
+            f"WHERE {TABLE}.handled_at IS NULL RETURNING source, event_id"
+        )
+        return {(row[0], row[1]) for row in sql.rows(self.db, statement, parameters)}
+
+    def mark(self, consumer: str, key: Key) -> int | None:
+        """Count an attempt at a suspect, before it runs; return how many there were by now.
+
+        ``None``: it has been handled. Commit this before the handler runs.
+        """
+        statement = (
+            f"INSERT INTO {TABLE} (consumer, source, event_id, attempts) VALUES (%s, %s, %s, 1) "
+            f"ON CONFLICT (consumer, source, event_id) DO UPDATE SET attempts = {TABLE}.attempts + 1 "
+            f"WHERE {TABLE}.handled_at IS NULL RETURNING attempts"
+        )
+        found = sql.rows(self.db, statement, [consumer, *key])
+        return found[0][0] if found else None
+
+    def unmark(self, consumer: str, key: Key) -> None:
+        """The attempts of a suspect are over, and counted elsewhere."""
+        self._unhandled(consumer, key).delete()
+
+    def has(self, consumer: str, key: Key) -> bool:
+        """Whether this event has been handled."""
+        source, event_id = key
+        return self.filter(
+            consumer=consumer, source=source, event_id=event_id, handled_at__isnull=False
+        ).exists()
+
+    def prune(self, older: timedelta, chunk: int = 5_000) -> int:
+        """Forget what was handled longer ago than that among the oldest rows; 0: all done.
+
+        Rows are as old as their ids, so that no index on the time is needed.
+        """
+        oldest = f"SELECT id, handled_at FROM {TABLE} ORDER BY id LIMIT %s"
+        statement = (
+            f"DELETE FROM {TABLE} WHERE id IN "
+            f"(SELECT id FROM ({oldest}) AS oldest WHERE handled_at < {sql.later(self.db)})"
+        )
+        return sql.changed(self.db, statement, [chunk, -older.total_seconds()])
+
+    def _unhandled(self, consumer: str, key: Key) -> InboxQuerySet:
+        source, event_id = key
+        return self.filter(consumer=consumer, source=source, event_id=event_id, handled_at=None)
+
+
+class InboxEntry(models.Model):
+    """One event and one consumer. ``handled_at`` is empty while a suspect is being tried."""
+
+    id = models.BigAutoField(primary_key=True)
+    consumer = models.CharField(max_length=200)
+    source = models.CharField(max_length=255)
+    event_id = models.CharField(max_length=255)
+    attempts = models.PositiveIntegerField(default=0, help_text="attempts made as a suspect")
+    handled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InboxQuerySet.as_manager()
+
+    class Meta:
+        db_table = "eventbridge_inbox"
+        verbose_name_plural = "inbox entries"
+        constraints = (
+            models.UniqueConstraint(fields=("consumer", "source", "event_id"), name="eventbridge_inbox_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.consumer} {self.event_id}"
+
+
+TABLE = InboxEntry._meta.db_table

@@ -1,0 +1,124 @@
+"""OutboxEntry: an event on its way from a committed transaction to the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import models, transaction
+from django.db.models.functions import Now
+
+from eventbridge.models import sql
+
+# Parameters of one statement: SQLite takes 32,766, PostgreSQL 65,535.
+_ROWS_PER_INSERT = 5_000
+
+
+class NewEntry(NamedTuple):
+    """What ``record`` writes, column by column."""
+
+    event_id: str
+    type: str
+    mandatory: bool
+    headers: str
+    body: str
+
+
+class PendingEntry(NamedTuple):
+    """What the relay reads."""
+
+    id: int
+    event_id: str
+    type: str
+    mandatory: bool
+    headers: str
+    body: str
+    created_at: datetime
+
+
+class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
+    def record(self, entries: Sequence[NewEntry]) -> None:
+        """Write entries in this order, by one INSERT for up to 5,000 of them.
+
+        Part of the transaction that is open on this database; by itself if there is none. Raw SQL:
+        an ORM object for each would cost twice as much as the INSERT.
+        """
+        columns = ", ".join(NewEntry._fields)
+        marks = f"({', '.join(['%s'] * len(NewEntry._fields))})"
+        with transaction.atomic(using=self.db, savepoint=False):
+            for start in range(0, len(entries), _ROWS_PER_INSERT):
+                chunk = entries[start : start + _ROWS_PER_INSERT]
+                values = ", ".join([marks] * len(chunk))
+                parameters = [value for entry in chunk for value in entry]
+                sql.changed(self.db, f"INSERT INTO {TABLE} ({columns}) VALUES {values}", parameters)
+
+    def pending(self, limit: int) -> list[PendingEntry]:
+        """The oldest entries that are not parked, in the order of their ids.
+
+        By state, not by a cursor: a transaction that commits late is not passed over.
+        """
+        columns = ", ".join(PendingEntry._fields)
+        return [
+            PendingEntry._make(row)
+            for row in sql.rows(
+                self.db,
+                f"SELECT {columns} FROM {TABLE} WHERE parked_at IS NULL ORDER BY id LIMIT %s",
+                [limit],
+            )
+        ]
+
+    def done(self, ids: Sequence[int]) -> int:
+        """Forget entries that the broker has confirmed, in one statement."""
+        if not ids:
+            return 0
+        test, parameter = sql.one_of(self.db, ids)
+        return sql.changed(self.db, f"DELETE FROM {TABLE} WHERE id {test}", [parameter])
+
+    def park(self, reasons: Iterable[tuple[int, str]]) -> None:
+        """Set entries aside, each with the reason why it cannot be published."""
+        for pk, reason in reasons:
+            self.filter(pk=pk, parked_at=None).update(parked_at=Now(), parked_reason=reason)
+
+    def parked(self) -> OutboxQuerySet:
+        """The entries that were set aside."""
+        return self.filter(parked_at__isnull=False)
+
+    def retry(self) -> int:
+        """Give parked entries back to the relay. They keep their place: their id."""
+        return self.parked().update(parked_at=None, parked_reason="")
+
+    def discard(self) -> int:
+        """Delete parked entries, for good."""
+        return self.parked().delete()[0]
+
+
+class OutboxEntry(models.Model):
+    """One event that is not yet confirmed by the broker. ``id`` gives its ``sequence``."""
+
+    id = models.BigAutoField(primary_key=True)
+    event_id = models.CharField(max_length=36)
+    type = models.CharField(max_length=255)
+    mandatory = models.BooleanField(default=True)
+    headers = models.TextField(default="", blank=True, help_text="JSON object of message headers")
+    body = models.TextField(help_text="the encoded event, without its sequence")
+    created_at = models.DateTimeField(db_default=Now())
+    parked_at = models.DateTimeField(null=True, blank=True)
+    parked_reason = models.TextField(default="", db_default="", blank=True)
+
+    objects = OutboxQuerySet.as_manager()
+
+    class Meta:
+        db_table = "eventbridge_outbox"
+        verbose_name_plural = "outbox entries"
+        ordering = ("id",)
+        indexes = (
+            models.Index("id", name="eventbridge_outbox_pending", condition=models.Q(parked_at=None)),
+            models.Index("id", name="eventbridge_outbox_parked", condition=models.Q(parked_at__isnull=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+TABLE = OutboxEntry._meta.db_table

@@ -1,0 +1,89 @@
+"""What happens, as Django signals; logs are receivers of them, and so are metrics and traces.
+
+Connect your own receivers to the signals below. They run in the thread in which the thing
+happened, must be quick, and cannot stop it: what they raise is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.dispatch import Signal, receiver
+
+logger = logging.getLogger("eventbridge")
+
+emitted = Signal()
+"""``events``, ``using``: recorded in the outbox; the transaction may still roll back."""
+relayed = Signal()
+"""``entries``, ``seconds``: a batch was confirmed by the broker, or nobody wanted it."""
+parked = Signal()
+"""``entry``, ``reason``: the broker will not take this event; see ``eventbridge outbox list``."""
+handled = Signal()
+"""``consumer``, ``event``, ``attempt``, ``seconds``, ``batch``: a handler did its work."""
+duplicate = Signal()
+"""``consumer``, ``event``: it had been handled before, and was skipped."""
+retried = Signal()
+"""``consumer``, ``message``, ``attempt``, ``after``, ``error``: it will be tried again."""
+died = Signal()
+"""``consumer``, ``letter``: a message became a dead letter."""
+overdue = Signal()
+"""``consumer``, ``message``, ``seconds``, ``stack``: a handler ran past the timeout; the process exits."""
+changed = Signal()
+"""``daemon``, ``state``, ``why``: a daemon changed its state: ready, waiting, standby, stopping, …"""
+
+
+@receiver(relayed)
+def _log_relayed(sender: Any, entries: Any, seconds: float, **kwargs: Any) -> None:
+    logger.debug("relayed %d events in %.0f ms", len(entries), seconds * 1000)
+
+
+@receiver(parked)
+def _log_parked(sender: Any, entry: Any, reason: str, **kwargs: Any) -> None:
+    logger.error("parked %s %s: %s (see: eventbridge outbox list)", entry.type, entry.event_id, reason)
+
+
+@receiver(handled)
+def _log_handled(sender: Any, consumer: Any, event: Any, attempt: int, seconds: float, **kwargs: Any) -> None:
+    logger.info(
+        "%s handled %s %s in %.0f ms (attempt %d)",
+        consumer.name, event.type, event.id, seconds * 1000, attempt,
+    )  # fmt: skip
+
+
+@receiver(duplicate)
+def _log_duplicate(sender: Any, consumer: Any, event: Any, **kwargs: Any) -> None:
+    logger.info("%s skipped %s %s: handled before", consumer.name, event.type, event.id)
+
+
+@receiver(retried)
+def _log_retried(
+    sender: Any, consumer: Any, message: Any, attempt: int, after: float, error: Any, **kwargs: Any
+) -> None:
+    logger.warning(
+        "%s failed on %s %s (attempt %d), next attempt in %g s: %r",
+        consumer.name, message.type, message.id, attempt, after, error,
+    )  # fmt: skip
+
+
+@receiver(died)
+def _log_died(sender: Any, consumer: Any, letter: Any, **kwargs: Any) -> None:
+    logger.error(
+        "%s gave up on %s %s after %d attempts, it is dead letter %s: %s",
+        consumer.name, letter.type or "a message", letter.event_id, letter.attempts, letter.pk or "",
+        letter.error,
+    )  # fmt: skip
+
+
+@receiver(overdue)
+def _log_overdue(sender: Any, consumer: Any, message: Any, seconds: float, stack: str, **kwargs: Any) -> None:
+    logger.critical(
+        "%s has been handling %s %s for %.0f s, longer than its timeout; this process exits. It was at:\n%s",
+        consumer.name, message.type, message.id, seconds, stack,
+    )  # fmt: skip
+
+
+@receiver(changed)
+def _log_changed(sender: Any, daemon: str, state: str, why: str = "", **kwargs: Any) -> None:
+    level = logging.WARNING if state == "waiting" else logging.INFO
+    logger.log(level, "%s is %s%s", daemon, state, f": {why}" if why else "")
