@@ -1,0 +1,1 @@
+"""Authors, their books, and the events that other services hear of."""
