@@ -35,7 +35,7 @@ class BookForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Book
         fields = ("title", "slug", "author_id", "content")
-        widgets = {"content": forms.Textarea(attrs={"rows": 10})}
+        widgets = {"content": forms.Textarea(attrs={"rows": 8})}
 
     def clean_slug(self) -> str:
         """What was typed, or the title's own words; a message where nothing is left of them."""
