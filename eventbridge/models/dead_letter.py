@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
-
-
-def fingerprint(body: bytes, *context: str) -> str:
-    """What makes two dead letters the same one: every byte that was sent, not only the id."""
-    digest = hashlib.sha256(body)
-    for value in context:
-        digest.update(b"\x00" + value.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
@@ -39,15 +30,18 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
         """Delete these, for good."""
         return self.resting().delete()[0]
 
-    def take(self, consumer: str, lease: str, seconds: float, limit: int) -> list[DeadLetter]:
-        """Lease marked letters of a consumer to the process that calls ``lease`` its own."""
+    def take(self, consumer: str, lease: str, seconds: float, limit: int) -> list[tuple[DeadLetter, bool]]:
+        """Lease marked letters to whoever calls ``lease`` its own.
+
+        With each comes whether somebody had it and vanished.
+        """
         ready = self.filter(consumer=consumer, replay_at__lte=Now())
-        ids = list(ready.order_by("replay_at", "pk").values_list("pk", flat=True)[:limit])
+        before = dict(ready.order_by("replay_at", "pk").values_list("pk", "lease")[:limit])
         until = Now() + timedelta(seconds=seconds)
         # Conditional, so that of two processes that chose the same rows one gets them.
-        if not ids or not ready.filter(pk__in=ids).update(lease=lease, replay_at=until):
+        if not before or not ready.filter(pk__in=before).update(lease=lease, replay_at=until):
             return []
-        return list(self.filter(pk__in=ids, lease=lease))
+        return [(letter, before[letter.pk] != "") for letter in self.filter(pk__in=before, lease=lease)]
 
     def renew(self, lease: str, seconds: float) -> None:
         """Hold everything taken under that lease for so many seconds from now."""

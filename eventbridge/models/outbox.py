@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import models, transaction
+from django.db.models import Exists
 from django.db.models.functions import Now
 
 from eventbridge.models import sql
+from eventbridge.models.lease import Lease
 
 # Parameters of one statement: SQLite takes 32,766, PostgreSQL 65,535.
 _ROWS_PER_INSERT = 5_000
@@ -75,10 +77,11 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         test, parameter = sql.one_of(self.db, ids)
         return sql.changed(self.db, f"DELETE FROM {TABLE} WHERE id {test}", [parameter])
 
-    def park(self, reasons: Iterable[tuple[int, str]]) -> None:
-        """Set entries aside, each with the reason why it cannot be published."""
-        for pk, reason in reasons:
-            self.filter(pk=pk, parked_at=None).update(parked_at=Now(), parked_reason=reason)
+    def park(self, pk: int, reason: str, token: int | None) -> bool:
+        """Set an entry aside, with the reason; only for the relay that still holds the lease."""
+        holds = Lease.objects.using(self.db).filter(name="relay", token=token)
+        entry = self.filter(Exists(holds), pk=pk, parked_at=None)
+        return bool(entry.update(parked_at=Now(), parked_reason=reason))
 
     def parked(self) -> OutboxQuerySet:
         """The entries that were set aside."""

@@ -1,0 +1,162 @@
+"""Crew: the threads of one consumer in one process.
+
+One thread for each subscriber owns its link and its heartbeats, and puts what arrives on a queue;
+as many as the consumer's concurrency take from it, and let the worker handle.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from django.db import connections, reset_queries
+
+from eventbridge import telemetry
+from eventbridge.consumer import Consumer
+from eventbridge.errors import TopologyMismatch, Unavailable
+from eventbridge.outage import Pause
+from eventbridge.transports import Delivery, Subscriber
+from eventbridge.worker import Worker
+
+_WAIT = 0.2
+
+
+class Crew:
+    """Drains one consumer's queue until told to stop. A part of a daemon."""
+
+    role = "consumer"
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        sources: list[Callable[[], Subscriber]],
+        stopping: threading.Event,
+        depth: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self.consumer = consumer
+        self.database = consumer.database
+        self.name = consumer.name
+        self.stopping = stopping
+        self.depth = depth
+        self.deadline = float("inf")
+        self.handled = 0
+        self._worker = Worker(consumer, stopping)
+        self._arrived: SimpleQueue[Delivery] = SimpleQueue()
+        self._away: dict[int, str] = {n: "starting" for n in range(len(sources))}
+        self._pumps = [
+            threading.Thread(target=self._pump, args=(n, source), name=f"{self.name} pump {n}", daemon=True)
+            for n, source in enumerate(sources)
+        ]
+        self._hands = [
+            threading.Thread(target=self._work, name=f"{self.name} hand {n}", daemon=True)
+            for n in range(consumer.concurrency)
+        ]
+
+    def start(self) -> None:
+        for thread in (*self._pumps, *self._hands):
+            thread.start()
+
+    def join(self, deadline: float) -> bool:
+        """Wait until everything is settled, or until ``deadline`` (monotonic); whether it was."""
+        self.deadline = deadline
+        for thread in (*self._hands, *self._pumps):
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in (*self._hands, *self._pumps))
+
+    @property
+    def state(self) -> str:
+        why = next((why for why in self._away.values() if why), "") or self._worker.patiently.waiting_for
+        return "waiting" if why else "ready"
+
+    @property
+    def figures(self) -> dict[str, object]:
+        return {"handled": self.handled, "running": len(self._worker.running), "depth": self.depth()}
+
+    def failed(self) -> str:
+        """Why this process must not go on, if there is a reason."""
+        if not self.stopping.is_set():
+            for thread in (*self._pumps, *self._hands):
+                if not thread.is_alive():
+                    return f"thread {thread.name!r} died"
+        return self._overdue()
+
+    def _overdue(self) -> str:
+        """A handler cannot be stopped from outside: report where it is, and let the process end."""
+        for ident, (delivery, began) in list(self._worker.running.items()):
+            seconds = time.monotonic() - began
+            if seconds > self.consumer.timeout:
+                frame = sys._current_frames().get(ident)  # noqa: SLF001 - there is no other way
+                telemetry.overdue.send_robust(
+                    Crew, consumer=self.consumer, message=delivery.message, seconds=seconds,
+                    stack="".join(traceback.format_stack(frame)),
+                )  # fmt: skip
+                return f"a handler of {self.name} ran longer than {self.consumer.timeout:g} s"
+        return ""
+
+    # --- pumps -------------------------------------------------------------------------------
+
+    def _pump(self, number: int, source: Callable[[], Subscriber]) -> None:
+        """Connect, take what arrives, and again, until told to stop."""
+        pause = Pause(0.5, 10.0)
+        while not self.stopping.is_set():
+            try:
+                self._drain(number, source(), pause)
+            except (Unavailable, TopologyMismatch) as error:
+                self._told(number, str(error))
+                self.stopping.wait(next(pause))
+        connections.close_all()
+
+    def _drain(self, number: int, subscriber: Subscriber, pause: Pause) -> None:
+        try:
+            for delivery in subscriber.deliveries(_WAIT):
+                self._told(number, "")
+                pause.reset()
+                if delivery is not None:
+                    self._arrived.put(delivery)
+                if self.stopping.is_set():
+                    break
+        finally:
+            self._hand_back()
+            # While it stops: serve the link until what runs is settled. After a failure: at once.
+            left = self.deadline - time.monotonic() if self.stopping.is_set() else 0.0
+            subscriber.close(min(max(left, 0.0), 3600.0))
+
+    def _hand_back(self) -> None:
+        """Release what nobody has begun: when the link is lost it comes again by itself."""
+        while (delivery := self._next(0)) is not None:
+            delivery.release()
+
+    def _told(self, number: int, why: str) -> None:
+        before, self._away[number] = self._away[number], why
+        if bool(before) != bool(why) or before == "starting":
+            state = "waiting" if why else "ready"
+            telemetry.changed.send_robust(Crew, daemon=f"consumer {self.name}", state=state, why=why)
+
+    # --- hands -------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while not self.stopping.is_set():
+            deliveries = self._batch()
+            if deliveries:
+                self._worker.handle(deliveries)
+                self.handled += len(deliveries)
+                reset_queries()
+        connections.close_all()
+
+    def _batch(self) -> list[Delivery]:
+        """One delivery, and what else is ready, up to the consumer's batch."""
+        first = self._next(_WAIT)
+        found = [] if first is None else [first]
+        while found and len(found) < self.consumer.batch and (more := self._next(0)):
+            found.append(more)
+        return found
+
+    def _next(self, wait: float) -> Delivery | None:
+        try:
+            return self._arrived.get(timeout=wait) if wait else self._arrived.get_nowait()
+        except Empty:
+            return None

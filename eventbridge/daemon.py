@@ -1,0 +1,161 @@
+"""Process life: start, signals, heartbeat, drain within a deadline, exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from eventbridge import telemetry
+from eventbridge.models import Heartbeat
+from eventbridge.outage import forget_broken_connection
+from eventbridge.relay import Relay
+
+EXIT_DRAINED, EXIT_UNFINISHED, EXIT_FAILED = 0, 1, 70
+_BEAT = 5.0
+
+
+class Part(Protocol):
+    """What a daemon runs: threads of its own, that end when ``stopping`` is set."""
+
+    role: str
+    name: str
+    database: str
+
+    def start(self) -> None: ...
+    def join(self, deadline: float) -> bool: ...
+    def failed(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def figures(self) -> dict[str, Any]: ...
+
+
+def process_name() -> str:
+    """This process, as operators know it: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Daemon:
+    """Runs parts until SIGTERM or SIGINT; then drains them. A second signal: now.
+
+    Use it in the main thread: signals arrive there.
+    """
+
+    def __init__(self, *, shutdown_timeout: float) -> None:
+        self.stopping = threading.Event()
+        self.shutdown_timeout = shutdown_timeout
+        self.parts: list[Part] = []
+        self._deadline = float("inf")
+        self._woken = threading.Event()
+
+    def run(self, chores: Sequence[Callable[[], None]] = ()) -> int:
+        """Start the parts, wait for the end, drain; return the exit code.
+
+        0: all was finished. 1: the deadline passed. 70: a part failed; start the process again.
+        """
+        signal.signal(signal.SIGTERM, self._signalled)
+        signal.signal(signal.SIGINT, self._signalled)
+        for part in self.parts:
+            part.start()
+        housekeeping = threading.Thread(target=self._keep_house, args=(chores,), daemon=True)
+        housekeeping.start()
+        while not self.stopping.is_set():
+            if why := next(filter(None, (part.failed() for part in self.parts)), ""):
+                return self._give_up(why)
+            self._woken.wait(0.5)
+        return self._drain()
+
+    def stop(self) -> None:
+        """Take nothing new, finish what runs. Callable from any thread."""
+        self._deadline = time.monotonic() + self.shutdown_timeout
+        self.stopping.set()
+        self._woken.set()
+
+    def _signalled(self, number: int, frame: object) -> None:
+        if self.stopping.is_set():
+            os._exit(128 + number)
+        self.stop()
+
+    def _drain(self) -> int:
+        for part in self.parts:
+            telemetry.changed.send_robust(Daemon, daemon=f"{part.role} {part.name}", state="stopping")
+        finished = [part.join(self._deadline) for part in self.parts]
+        self._leave()
+        return EXIT_DRAINED if all(finished) else EXIT_UNFINISHED
+
+    def _give_up(self, why: str) -> int:
+        """Hand back what can be handed back, and end: whatever starts us again starts afresh."""
+        print(f"eventbridge: {why}; exiting so that it can be started again", file=sys.stderr, flush=True)
+        self.shutdown_timeout = min(self.shutdown_timeout, 2.0)
+        self.stop()
+        self._drain()
+        return EXIT_FAILED
+
+    def _keep_house(self, chores: Sequence[Callable[[], None]]) -> None:
+        while not self.stopping.wait(self._beat()):
+            for chore in chores:
+                with suppress(DatabaseError, InterfaceError):
+                    chore()
+        connections.close_all()
+
+    def _beat(self) -> float:
+        """Say in the database how each part is doing; seconds until the next time."""
+        for part in self.parts:
+            try:
+                heartbeats = Heartbeat.objects.using(part.database)
+                heartbeats.beat(process_name(), part.role, part.name, part.state, part.figures)
+            except (DatabaseError, InterfaceError):
+                forget_broken_connection(part.database)
+        ready = all(part.state != "starting" for part in self.parts)
+        return _BEAT if ready else 0.2
+
+    def _leave(self) -> None:
+        for part in self.parts:
+            with suppress(DatabaseError, InterfaceError):
+                Heartbeat.objects.using(part.database).leave(process_name())
+
+
+class RelayPart:
+    """A relay in a thread of its own, as a part of a daemon."""
+
+    role = "relay"
+
+    def __init__(self, relay: Relay, daemon: Daemon) -> None:
+        self.relay = relay
+        self.name = relay.database
+        self.database = relay.database
+        self._stopping = daemon.stopping
+        self._thread = threading.Thread(target=self._run, name=relay.name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, deadline: float) -> bool:
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._thread.is_alive()
+
+    def failed(self) -> str:
+        return "" if self._thread.is_alive() or self._stopping.is_set() else "the relay's thread died"
+
+    @property
+    def state(self) -> str:
+        return self.relay.state
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        return self.relay.figures
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._stopping.wait(self.relay.poll())
+        self.relay.close(2.0)
+        connections.close_all()

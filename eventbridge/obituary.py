@@ -1,0 +1,64 @@
+"""How a dead letter is written: the whole message, and the story of its end."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from typing import Any
+
+from django.db.models.functions import Now
+
+from eventbridge.event import Event
+from eventbridge.models import DeadLetter
+from eventbridge.transports import ATTEMPT_HEADER, Message
+
+_LONGEST_STORY = 20_000
+
+
+def obituary(
+    consumer: str,
+    message: Message,
+    event: Event[Any] | None,
+    reason: DeadLetter.Reason,
+    error: Exception,
+    attempts: int,
+) -> DeadLetter:
+    """The dead letter of a message, not yet saved. ``event`` is None if it could not be read."""
+    headers = {name: value for name, value in message.headers.items() if name != ATTEMPT_HEADER}
+    return DeadLetter(
+        consumer=consumer,
+        fingerprint=_fingerprint(message),
+        event_id=_text(event.id if event else message.id, 255),
+        source=_text(event.source if event else message.source, 255),
+        type=_text(event.type if event else message.type, 255),
+        subject=_text((event and event.subject) or "", 255),
+        routing_key=_text(message.routing_key, 255),
+        content_type=_text(message.content_type, 255),
+        headers={_text(name, 255): _scalar(value) for name, value in headers.items()},
+        body=message.body,
+        reason=reason,
+        exception=_text(f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."), 255),
+        error=_text(str(error) or type(error).__name__, _LONGEST_STORY),
+        traceback=_text("".join(traceback.format_exception(error))[-_LONGEST_STORY:], _LONGEST_STORY),
+        attempts=attempts,
+        died_at=Now(),
+    )
+
+
+def _fingerprint(message: Message) -> str:
+    """Every byte that makes the message what it is, so that another one never takes its place."""
+    digest = hashlib.sha256(message.body)
+    for name, value in sorted(message.headers.items()):
+        if name.lower().startswith(("cloudevents", "ce-")):
+            digest.update(f"\x00{name}={value}".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
+
+
+def _scalar(value: Any) -> Any:
+    return _text(value, _LONGEST_STORY) if isinstance(value, str) else value
+
+
+def _text(value: str, longest: int) -> str:
+    """What any database holds as text: no NUL, no lone surrogates."""
+    clean = value.replace("\x00", "\N{SYMBOL FOR NULL}")
+    return clean.encode("utf-8", "backslashreplace").decode()[:longest]

@@ -1,0 +1,161 @@
+"""Relay: from the outbox to the broker. One is active for each outbox; others stand by."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+
+from django.db import InterfaceError, OperationalError
+from django.db.transaction import TransactionManagementError
+
+from eventbridge import telemetry
+from eventbridge.capture import source_of
+from eventbridge.errors import Unavailable
+from eventbridge.event import with_sequence
+from eventbridge.models import Lease, OutboxEntry
+from eventbridge.models.outbox import OutboxQuerySet, PendingEntry
+from eventbridge.outage import Pause, forget_broken_connection
+from eventbridge.topology import EVENTS
+from eventbridge.transports import Message, Outcome, Publisher
+
+LEASE = "relay"
+_AFTER_A_NACK = 1.0
+
+
+class Relay:
+    """Publishes what is in one database's outbox, in order, and deletes what was confirmed.
+
+    Nothing is locked while the broker is awaited: one lease row, held by the database's clock,
+    keeps other relays away. Call it from one thread. Times in seconds.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        *,
+        holder: str,
+        database: str = "default",
+        batch: int = 500,
+        lease: float = 15.0,
+        longest_pause: float = 0.5,
+    ) -> None:
+        self.publisher = publisher
+        self.holder = holder
+        self.database = database
+        self.batch = batch
+        self.lease = lease
+        self.name = f"relay {database}"
+        self.state = "starting"
+        self.relayed = 0
+        self._token: int | None = None
+        self._held_until = 0.0
+        self._idle = Pause(0.02, longest_pause)
+        self._outage = Pause(0.5, 10.0)
+
+    def poll(self) -> float:
+        """Relay one batch; return how long to rest before the next one."""
+        try:
+            if not self._leads():
+                return self._rest("standby", "another relay is active", self.lease / 3)
+            entries = self._outbox.pending(self.batch)
+            if not entries:
+                return self._rest("ready", "", next(self._idle))
+            outcomes = self._publish(entries)
+        except Unavailable as error:
+            return self._rest("waiting", str(error), next(self._outage))
+        except (OperationalError, InterfaceError, TransactionManagementError) as error:
+            forget_broken_connection(self.database)
+            return self._rest("waiting", f"database {self.database}: {error}".strip(), next(self._outage))
+        self._idle.reset()
+        nacked = any(outcome.state == "nacked" for outcome in outcomes)
+        return self._rest("ready", "", _AFTER_A_NACK if nacked else 0.0)
+
+    def close(self, deadline: float) -> None:
+        """Let a standby take over at once, and close the link within ``deadline``."""
+        if self._token is not None:
+            try:
+                Lease.objects.using(self.database).release(LEASE, self._token)
+            except (OperationalError, InterfaceError):
+                forget_broken_connection(self.database)
+            self._token = None
+        self.publisher.close(deadline)
+
+    @property
+    def idle(self) -> bool:
+        """Whether this relay leads and the last look found nothing to do."""
+        return self.state == "ready" and not self._idle.fresh
+
+    @property
+    def figures(self) -> dict[str, object]:
+        return {"relayed": self.relayed, "token": self._token}
+
+    @property
+    def _outbox(self) -> OutboxQuerySet:
+        return OutboxEntry.objects.using(self.database)
+
+    def _leads(self) -> bool:
+        """Hold the lease for at least half its time from now: no batch takes longer."""
+        asked = time.monotonic()
+        if self._token is not None and asked < self._held_until - self.lease / 2:
+            return True
+        leases = Lease.objects.using(self.database)
+        if self._token is None or not leases.renew(LEASE, self._token, self.lease):
+            self._token = leases.take(LEASE, self.holder, self.lease)
+        self._held_until = asked + self.lease
+        return self._token is not None
+
+    def _publish(self, entries: Sequence[PendingEntry]) -> Sequence[Outcome]:
+        """Publish, and settle what is known even where the link was lost on the way."""
+        began = time.monotonic()
+        try:
+            outcomes = self.publisher.publish([self._message(entry) for entry in entries])
+        except Unavailable as error:
+            self._settle(entries, error.outcomes, began)
+            raise
+        self._settle(entries, outcomes, began)
+        return outcomes
+
+    def _message(self, entry: PendingEntry) -> Message:
+        return Message(
+            destination=EVENTS,
+            routing_key=entry.type,
+            body=with_sequence(entry.body.encode(), entry.id),
+            id=entry.event_id,
+            type=entry.type,
+            source=source_of(self.database),
+            timestamp=int(entry.created_at.timestamp()),
+            headers=json.loads(entry.headers) if entry.headers else {},
+        )
+
+    def _settle(
+        self, entries: Sequence[PendingEntry], outcomes: Sequence[Outcome | None], began: float
+    ) -> None:
+        """Delete what was confirmed; set aside what never will be. A nack is tried again."""
+        pairs = [(entry, outcome) for entry, outcome in zip(entries, outcomes, strict=False) if outcome]
+        done = [entry for entry, outcome in pairs if _is_done(entry, outcome)]
+        self._outbox.done([entry.id for entry in done])
+        self.relayed += len(done)
+        if done:
+            seconds = time.monotonic() - began
+            telemetry.relayed.send_robust(Relay, entries=done, seconds=seconds, using=self.database)
+        for entry, outcome in pairs:
+            if outcome.state in ("refused", "unroutable") and not _is_done(entry, outcome):
+                self._park(entry, outcome.why)
+
+    def _park(self, entry: PendingEntry, reason: str) -> None:
+        if self._outbox.park(entry.id, reason, self._token):
+            telemetry.parked.send_robust(Relay, entry=entry, reason=reason, using=self.database)
+
+    def _rest(self, state: str, why: str, seconds: float) -> float:
+        if state != self.state:
+            telemetry.changed.send_robust(Relay, daemon=self.name, state=state, why=why)
+            self.state = state
+        if state != "waiting":
+            self._outage.reset()
+        return seconds
+
+
+def _is_done(entry: PendingEntry, outcome: Outcome) -> bool:
+    """Confirmed; or nobody wanted it, and its type says that this is fine."""
+    return outcome.state == "confirmed" or (outcome.state == "unroutable" and not entry.mandatory)

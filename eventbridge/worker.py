@@ -1,0 +1,215 @@
+"""Worker: deliveries to a consumer's handlers. It settles every delivery, exactly once.
+
+The order of things is the promise: the inbox row and the handler's work commit together, then the
+delivery is acknowledged. What dies in between is delivered again, and found in the inbox.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.db import transaction
+
+from eventbridge import telemetry
+from eventbridge.consumer import Consumer, Handler
+from eventbridge.errors import MalformedMessage, Reject, Retry
+from eventbridge.event import Event, cause, decode
+from eventbridge.models import DeadLetter, InboxEntry
+from eventbridge.models.inbox import InboxQuerySet, Key
+from eventbridge.obituary import obituary
+from eventbridge.outage import Patience, Stopped
+from eventbridge.transports import Delivery
+
+Reason = DeadLetter.Reason
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One try at one delivery."""
+
+    delivery: Delivery
+    event: Event[Any]
+    handler: Handler
+    number: int
+    seconds: float = 0.0
+
+    @property
+    def key(self) -> Key:
+        return self.event.source, self.event.id
+
+
+class Worker:
+    """Handles one consumer's deliveries. Its methods run in any number of threads."""
+
+    def __init__(self, consumer: Consumer, stopping: threading.Event) -> None:
+        self.consumer = consumer
+        self.stopping = stopping
+        self.running: dict[int, tuple[Delivery, float]] = {}
+        """By thread: the delivery whose handler runs in it, and since when (monotonic seconds)."""
+        self.patiently = Patience(consumer.database, stopping, f"consumer {consumer.name}")
+        self._suspects = threading.Lock()
+
+    def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Handle these together; settle each. Returns when all are settled; raises nothing of theirs."""
+        try:
+            attempts = [attempt for delivery in deliveries if (attempt := self._read(delivery))]
+            fresh = [attempt for attempt in attempts if not attempt.delivery.redelivered]
+            if fresh:
+                self._attempt(fresh)
+            for attempt in attempts:
+                if attempt.delivery.redelivered:
+                    self._attempt_suspect(attempt)
+        except Stopped:
+            for delivery in deliveries:
+                delivery.release()
+
+    # --- from a delivery to an attempt -------------------------------------------------------
+
+    def _read(self, delivery: Delivery) -> Attempt | None:
+        """Decode; what cannot be read or has no handler becomes a dead letter, whole."""
+        event = None
+        try:
+            event = decode(delivery.message)
+            handler = self.consumer.handler_for(event.type)
+            if handler is None:
+                raise LookupError(f"{self.consumer.name} has no handler for {event.type}")
+            return Attempt(delivery, event.read_as(handler.payload), handler, delivery.attempt)
+        except MalformedMessage as error:
+            self._bury(delivery, event, Reason.MALFORMED, error)
+        except LookupError as error:
+            self._bury(delivery, event, Reason.UNHANDLED, error)
+        return None
+
+    # --- attempts ----------------------------------------------------------------------------
+
+    def _attempt(self, attempts: Sequence[Attempt]) -> None:
+        """Handle these in one transaction; if that fails, each by itself, uncharged."""
+        try:
+            fresh = self.patiently(lambda: self._handle_once(attempts))
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises
+            if len(attempts) == 1:
+                self._failed(attempts[0], error)
+            else:
+                for attempt in attempts:
+                    self._attempt([attempt])
+        else:
+            for attempt in attempts:
+                self._succeeded(attempt, fresh=attempt in fresh, batch=len(attempts))
+
+    def _attempt_suspect(self, attempt: Attempt) -> None:
+        """Somebody held it and vanished: one at a time, counted before it runs.
+
+        A message that kills its process takes no neighbour along: only what ran is counted.
+        """
+        with self._suspects:
+            if self.stopping.is_set():
+                raise Stopped
+            marks = self.patiently(lambda: self._inbox.mark(self.consumer.name, attempt.key))
+            if marks is not None and attempt.number - 1 + marks > len(self.consumer.retries) + 1:
+                error = RuntimeError(f"its process died in each of {marks - 1} attempts")
+                self._bury(attempt.delivery, attempt.event, Reason.CRASHED, error, attempt.number + marks - 2)
+                return
+            self._attempt([attempt])
+
+    def _handle_once(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Run the handlers of what is not in the inbox, and put it there. Returns what was run."""
+        first = {attempt.key: attempt for attempt in reversed(attempts)}
+        if not self.consumer.atomic:
+            return self._handle_outside(list(first.values()))
+        with transaction.atomic(using=self.consumer.database):
+            new = self._inbox.claim(self.consumer.name, list(first))
+            fresh = [attempt for attempt in attempts if attempt.key in new and first[attempt.key] is attempt]
+            for attempt in fresh:
+                self._run(attempt)
+        return fresh
+
+    def _handle_outside(self, attempts: list[Attempt]) -> list[Attempt]:
+        """No transaction is open while the handler runs; the inbox row follows it."""
+        fresh = [a for a in attempts if not self._inbox.has(self.consumer.name, a.key)]
+        for attempt in fresh:
+            self._run(attempt)
+            self.patiently(lambda key=attempt.key: self._inbox.claim(self.consumer.name, [key]))  # type: ignore[misc]
+        return fresh
+
+    def _run(self, attempt: Attempt) -> None:
+        """Call the handler. What it emits meanwhile has this event as its cause."""
+        function: Callable[[Event[Any]], Any] = attempt.handler.function
+        call = async_to_sync(function) if iscoroutinefunction(function) else function
+        token, began = cause.set(attempt.event), time.monotonic()
+        self.running[threading.get_ident()] = attempt.delivery, began
+        try:
+            call(attempt.event)
+        finally:
+            del self.running[threading.get_ident()]
+            cause.reset(token)
+            attempt.seconds = time.monotonic() - began
+
+    # --- outcomes ----------------------------------------------------------------------------
+
+    def _succeeded(self, attempt: Attempt, *, fresh: bool, batch: int) -> None:
+        attempt.delivery.ack()
+        told = {"consumer": self.consumer, "event": attempt.event, "attempt": attempt.number}
+        if fresh:
+            telemetry.handled.send_robust(Worker, seconds=attempt.seconds, batch=batch, **told)
+        else:
+            telemetry.duplicate.send_robust(Worker, **told)
+
+    def _failed(self, attempt: Attempt, error: Exception) -> None:
+        """The next rung of the ladder, or the end of it."""
+        asked = error.after if isinstance(error, Retry) else None
+        after = None if isinstance(error, Reject) else self.consumer.rung(attempt.number, asked)
+        if after is None:
+            reason = Reason.REJECTED if isinstance(error, Reject) else Reason.FAILED
+            self._bury(attempt.delivery, attempt.event, reason, error, attempt.number)
+            return
+        if not self.consumer.ordered:
+            self._unmark(attempt.delivery, attempt.event)
+            self.patiently(lambda: attempt.delivery.retry(after))
+        telemetry.retried.send_robust(
+            Worker, consumer=self.consumer, message=attempt.delivery.message, attempt=attempt.number,
+            after=after, error=error,
+        )  # fmt: skip
+        if self.consumer.ordered:
+            self._again_in_place(attempt, after)
+
+    def _again_in_place(self, attempt: Attempt, after: float) -> None:
+        """An ordered consumer waits here: nothing may overtake."""
+        if self.stopping.wait(after):
+            raise Stopped
+        attempt.number += 1
+        self._attempt([attempt])
+
+    def _bury(
+        self,
+        delivery: Delivery,
+        event: Event[Any] | None,
+        reason: DeadLetter.Reason,
+        error: Exception,
+        attempts: int | None = None,
+    ) -> None:
+        """Write the dead letter; when that is committed, acknowledge."""
+        attempts = delivery.attempt if attempts is None else attempts
+        letter = obituary(self.consumer.name, delivery.message, event, reason, error, attempts)
+        letters = DeadLetter.objects.using(self.consumer.database)
+        self._unmark(delivery, event)
+        self.patiently(lambda: letters.bury(letter))
+        delivery.ack()
+        telemetry.died.send_robust(Worker, consumer=self.consumer, letter=letter)
+
+    def _unmark(self, delivery: Delivery, event: Event[Any] | None) -> None:
+        """A suspect's attempts end here: from now on the ladder, or the dead letter, counts."""
+        if delivery.redelivered and event:
+            key = event.source, event.id
+            self.patiently(lambda: self._inbox.unmark(self.consumer.name, key))
+
+    @property
+    def _inbox(self) -> InboxQuerySet:
+        return InboxEntry.objects.using(self.consumer.database)
