@@ -1,0 +1,98 @@
+"""Settings of the test app, for the tests themselves and for the daemons that they start.
+
+Two databases of one vendor, `default` and `archive`. A daemon gets theirs through DATABASE_URL and
+ARCHIVE_DATABASE_URL; pytest chooses the vendor by EVENTBRIDGE_TEST_DATABASE and fills in the place
+(tests/conftest.py) before anything connects.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's settings for `postgres://user:password@host:port/name` or `sqlite:////absolute/path`."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": parts.path[1:],
+            "OPTIONS": SQLITE_OPTIONS,
+        }
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path[1:],
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+    }
+
+
+def _default_urls() -> tuple[str, str]:
+    if os.environ.get("EVENTBRIDGE_TEST_DATABASE") == "postgresql":
+        return "postgres:///eventbridge", "postgres:///eventbridge_archive"
+    folder = Path(tempfile.gettempdir())
+    return f"sqlite:///{folder}/eventbridge-tests.sqlite3", f"sqlite:///{folder}/eventbridge-tests-archive.sqlite3"
+
+
+_default, _archive = _default_urls()
+DATABASES = {
+    "default": database(os.environ.get("DATABASE_URL") or _default),
+    "archive": database(os.environ.get("ARCHIVE_DATABASE_URL") or _archive),
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "eventbridge",
+    "tests.shop",
+]
+AUTH_USER_MODEL = "shop.User"
+EVENTBRIDGE = {
+    "SOURCE": "/shop",
+    "BROKER_URL": os.environ.get("BROKER_URL") or "database://",
+}
+
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "127.0.0.1")
+EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "25"))
+
+SECRET_KEY = "the tests keep no secret"
+USE_TZ = True
+TIME_ZONE = "UTC"
+ROOT_URLCONF = "tests.urls"
+ALLOWED_HOSTS = ["*"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+STATIC_URL = "static/"
