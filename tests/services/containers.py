@@ -1,13 +1,8 @@
 """Servers in containers, through testcontainers."""
 
-import os
 from typing import Any
 
 from tests.services.hosts import NotAvailable
-
-# The reaper is an image of its own, which may not be to be had where the server's image is. The containers
-# are removed by close(), and by the test run's end.
-os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 
 class ContainerHost:
@@ -66,11 +61,29 @@ def have_image(image: str) -> None:
     except docker.errors.DockerException as error:
         raise NotAvailable(f"Docker does not answer: {error}") from error
     try:
+        _find_or_pull(client, image)
+        _reap_if_possible(client)
+    finally:
+        client.close()
+
+
+def _reap_if_possible(client: Any) -> None:
+    """testcontainers' reaper removes what a killed run left; it is an image of its own, which may not be to be had."""
+    from testcontainers.core.config import testcontainers_config
+
+    try:
+        _find_or_pull(client, testcontainers_config.ryuk_image)
+    except NotAvailable:
+        testcontainers_config.ryuk_disabled = True
+
+
+def _find_or_pull(client: Any, image: str) -> None:
+    import docker
+
+    try:
         client.images.get(image)
     except docker.errors.ImageNotFound:
         _pull(client, image)
-    finally:
-        client.close()
 
 
 def _pull(client: Any, image: str) -> None:
