@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
+from importlib import import_module
+from types import ModuleType
 from typing import Any, TypeVar, overload
 
 from eventbridge.event import Event, event_type_of
@@ -116,3 +118,28 @@ class Consumer:
         if asked is None:
             return self.retries[attempt - 1]
         return next((delay for delay in self.retries if delay >= asked), self.retries[-1])
+
+
+def consumers_in(modules: Iterable[str]) -> list[Consumer]:
+    """The consumers that these modules define, by their dotted names, in order.
+
+    Raises ``LookupError`` for a module that cannot be found, defines none, or repeats a name.
+    """
+    found: dict[str, Consumer] = {}
+    for name in modules:
+        own = [value for value in vars(_module(name)).values() if isinstance(value, Consumer)]
+        if not own:
+            raise LookupError(f"module {name!r} defines no Consumer: write consumer = Consumer('…') in it")
+        for consumer in own:
+            if found.setdefault(consumer.name, consumer) is not consumer:
+                raise LookupError(f"two consumers are named {consumer.name!r}, one of them in {name!r}")
+    return list(found.values())
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise LookupError(f"there is no module {name!r} (consumers are named like 'consumers.email')") from error
+        raise

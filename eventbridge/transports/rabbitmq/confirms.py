@@ -14,7 +14,6 @@ from amqp.method_framing import frame_writer
 from eventbridge.transports import CONFIRMED, NACKED, UNROUTABLE, Message, Outcome
 
 _CHUNK = 32 * 1024
-_ENCODING_ERRORS = (FrameSyntaxError, struct.error, TypeError, ValueError, AttributeError)
 
 
 class Unencodable(ValueError):
@@ -30,17 +29,24 @@ class FrameBuffer:
     def __init__(self, connection: amqp.Connection, transport: Any) -> None:
         self._transport = transport
         self._waiting = bytearray()
-        self._frame = frame_writer(connection, self)
+        self._encode = frame_writer(connection, self)
 
     def __call__(self, kind: int, channel: int, method: Any, arguments: Any, content: Any) -> None:
-        self._frame(kind, channel, method, arguments, content)
+        before = len(self._waiting)
+        try:
+            self._encode(kind, channel, method, arguments, content)
+        except (FrameSyntaxError, struct.error, ValueError, TypeError, AttributeError) as error:
+            del self._waiting[before:]
+            raise Unencodable(str(error)) from error
         if content is None or len(self._waiting) >= _CHUNK:
             self.flush()
 
     def write(self, frame: memoryview) -> None:
+        """What py-amqp's writer takes for the socket."""
         self._waiting += frame
 
     def flush(self) -> None:
+        """Send what waits. Raises what the link raises."""
         chunk, self._waiting = self._waiting, bytearray()
         if chunk:
             self._transport.write(chunk)
@@ -79,17 +85,14 @@ class ConfirmChannel:
     def publish(self, slot: int, message: Message) -> None:
         """Send, or keep until :meth:`flush`. Raises Unencodable, or what the link raises."""
         try:
-            self._channel.basic_publish(
-                _as_amqp(message), message.destination, message.routing_key, mandatory=True
-            )
-        except OSError:
-            raise
-        except _ENCODING_ERRORS as error:
+            self._channel.basic_publish(_as_amqp(message), message.destination, message.routing_key, mandatory=True)
+        except (FrameSyntaxError, UnicodeEncodeError) as error:
             raise Unencodable(str(error)) from error
         self._tag += 1
         self._waiting[self._tag] = (slot, message)
 
     def flush(self) -> None:
+        """Send what is kept."""
         self._connection.frame_writer.flush()
 
     def read(self, until: float) -> None:
@@ -97,9 +100,13 @@ class ConfirmChannel:
 
         Not ``drain_events``: that begins its time-out anew after every heartbeat.
         """
-        self._connection.blocking_read(max(until - monotonic(), 0))
+        left = until - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.blocking_read(left)
 
     def close(self) -> None:
+        """Close it on the broker too: one round trip."""
         self._channel.close()
 
     def _on_ack(self, tag: int, multiple: bool) -> None:

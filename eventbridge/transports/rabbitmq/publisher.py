@@ -1,9 +1,7 @@
-"""Publisher: pipelined confirms over kombu's connection; an outcome per message."""
+"""Publisher: pipelined confirms, with an outcome for each message."""
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,8 +12,9 @@ from amqp.exceptions import AccessRefused, ChannelError, NotFound
 
 from eventbridge.errors import Unavailable
 from eventbridge.transports import Message, Options, Outcome
-from eventbridge.transports.rabbitmq.confirms import ConfirmChannel, FrameBuffer, Unencodable
-from eventbridge.transports.rabbitmq.connection import LINK_ERRORS, connect
+from eventbridge.transports.rabbitmq.confirms import ConfirmChannel, Unencodable
+from eventbridge.transports.rabbitmq.connection import LINK_ERRORS
+from eventbridge.transports.rabbitmq.link import Link
 
 WINDOW = 1_000
 """Messages that may wait for their confirm at a time."""
@@ -23,68 +22,68 @@ APPLY = "run `manage.py eventbridge topology --apply`"
 
 
 class Publisher:
-    """Publishes to RabbitMQ, and believes nothing but the broker's own confirm for its own tag.
+    """Publishes to RabbitMQ, and believes nothing but the broker's confirm for its own tag.
 
     It connects when first used. After any doubt (a time-out, a lost link, an alarm) it throws the
-    connection away, so that no late confirm can be taken for that of a later message.
-
-    Unlike the contract asks, it may be shared by threads: their calls take turns. A thread of its
-    own serves heartbeats while it is idle.
+    connection away, so that no late confirm can pass for that of a later message. Threads may share
+    it, which is more than the contract asks: their calls take turns.
     """
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._turn = threading.Lock()
-        self._closed = threading.Event()
-        self._link: amqp.Connection | None = None
+        self._link = Link(options)
+        self._connection: amqp.Connection | None = None
         self._channel: ConfirmChannel | None = None
-        self._batch: _Batch | None = None
+        self._batch = _Batch([], 0)
         self._proven = False
-        self._blocked = False
-        self._process = os.getpid()
 
     def publish(self, messages: Sequence[Message]) -> Sequence[Outcome]:
         """Publish in order; return one outcome per message, in the same order.
 
         Returns within ``confirm_timeout`` seconds. Raises Unavailable, with the outcomes known so
-        far, when a broker, or an exchange as a whole, was not to be had. An exchange that does not
-        exist, or that this user may not write to at all, is nobody's event's fault: such messages
-        are not refused, they wait.
+        far, when no broker was to be had or it did not answer about all; also when an exchange does
+        not exist or is closed to this user as a whole: that is no event's fault, so nothing is refused.
         """
         batch = _Batch(messages, monotonic() + self.options.confirm_timeout)
-        if not self._turn.acquire(timeout=self.options.confirm_timeout):
-            raise Unavailable("another thread waits for the broker", batch.outcomes)
-        try:
-            return self._publish(batch)
-        finally:
-            self._batch = None
-            self._turn.release()
-
-    def _publish(self, batch: _Batch) -> Sequence[Outcome]:
-        self._batch = batch
-        try:
-            while batch.waiting:
-                self._pipeline(batch)
-        except (Unavailable, *LINK_ERRORS) as error:
-            blocked = self._blocked
-            self._drop()
-            raise Unavailable(_why(error, blocked), batch.outcomes) from error
+        with self._link.turn():
+            self._batch = batch
+            try:
+                while batch.waiting:
+                    self._pipeline(batch)
+            except (Unavailable, *LINK_ERRORS) as error:
+                why = self._why(error)
+                self._drop()
+                raise Unavailable(why, batch.outcomes) from error
         return batch.finished()
+
+    def depth(self, queue: str) -> int | None:
+        """Messages that wait in ``queue``. None: it is not there, or nobody to ask."""
+        try:
+            with self._link.turn():
+                return self._depth(queue)
+        except Unavailable:
+            return None
+
+    def close(self, deadline: float) -> None:
+        """Close within ``deadline`` seconds, whatever state the link is in. It stays closed."""
+        self._link.close(deadline)
+
+    # --- one call of publish ---------------------------------------------------------------------
 
     def _pipeline(self, batch: _Batch) -> None:
         """Publish what waits, a window at a time, until all is answered or the channel is closed."""
-        channel = self._ready()
+        channel = self._confirm_channel()
         try:
             while batch.waiting or channel:
                 self._fill(channel, batch)
-                self._collect(channel, batch)
+                self._gather(channel, batch)
         except ChannelError as error:
             self._channel = None
             batch.blame(channel.slots, error)
             channel.close()
 
     def _fill(self, channel: ConfirmChannel, batch: _Batch) -> None:
-        window = WINDOW if self._proven and not batch.careful else 1
+        window = self._window(batch)
         while batch.waiting and len(channel) < window:
             slot = batch.next()
             if slot is None:
@@ -95,116 +94,103 @@ class Publisher:
                 batch.report(slot, Outcome("refused", f"AMQP cannot carry it: {error}"))
         channel.flush()
 
-    def _collect(self, channel: ConfirmChannel, batch: _Batch) -> None:
-        """Read until half the window is free again, or, when nothing more waits, until all is known."""
-        enough = WINDOW // 2 if batch.waiting and not batch.careful and self._proven else 0
+    def _gather(self, channel: ConfirmChannel, batch: _Batch) -> None:
+        """Read until half the window is free; when nothing waits to be published, until all is known."""
+        enough = self._window(batch) // 2 if batch.waiting else 0
         while len(channel) > enough:
             channel.read(batch.until)
             self._proven = True
 
+    def _window(self, batch: _Batch) -> int:
+        """A new link proves itself with one message: a blocked broker keeps what it has read, and
+        each attempt would leave it a whole window of duplicates.
+        """
+        return WINDOW if self._proven and not batch.careful else 1
+
     # --- the link --------------------------------------------------------------------------------
 
-    def _ready(self) -> ConfirmChannel:
-        """A channel on a live link. A new link proves itself with one message before it gets a window:
-        a blocked broker keeps what it reads, and each attempt would leave it a window of duplicates.
-        """
-        if self._closed.is_set():
-            raise Unavailable("the publisher is closed")
-        if self._process != os.getpid():  # a fork shares the socket: forget it, never shut it down
-            self._process, self._link, self._channel = os.getpid(), None, None
-        if self._link is not None and self._channel is not None:
-            return self._channel
-        if self._link is None:
-            self._link = self._connect()
-        self._channel = ConfirmChannel(self._link, self._report)
+    def _confirm_channel(self) -> ConfirmChannel:
+        connection = self._link.connection()
+        if connection is not self._connection:
+            self._connection, self._channel, self._proven = connection, None, False
+        if self._channel is None:
+            self._channel = ConfirmChannel(connection, self._report)
         return self._channel
 
-    def _connect(self) -> amqp.Connection:
-        self._proven = self._blocked = False
-        events = {"on_blocked": self._on_blocked, "on_unblocked": self._on_unblocked}
-        link = connect(self.options, "publisher", {"frame_writer": FrameBuffer, **events})
-        # py-amqp reads the socket before every publish where this is announced, which costs a
-        # quarter of the speed (amqp/channel.py, _basic_publish). The broker has been told: it still
-        # notifies us, and we read at the end of every window.
-        link.client_properties["capabilities"]["connection.blocked"] = False
-        return link
-
     def _report(self, slot: int, outcome: Outcome) -> None:
-        if self._batch is not None:
-            self._batch.report(slot, outcome)
-
-    def _on_blocked(self, _reason: str) -> None:
-        self._blocked = True
-
-    def _on_unblocked(self) -> None:
-        self._blocked = False
+        self._batch.report(slot, outcome)
 
     def _drop(self) -> None:
-        """Throw the link away without a word: a goodbye to a blocked broker waits for ever."""
-        link, self._link, self._channel = self._link, None, None
-        if link is not None:
-            with suppress(*LINK_ERRORS, AttributeError):
-                link.collect()
+        self._link.drop()
+        self._connection = self._channel = None
 
-    def close(self, deadline: float) -> None:
-        """Close within ``deadline`` seconds, whatever state the link is in. It is of no use then."""
-        self._closed.set()
-        self._drop()
+    def _why(self, error: BaseException) -> str:
+        if self._link.blocked:
+            return "the broker blocks publishing: it is short of memory or disk (see its alarms)"
+        if isinstance(error, TimeoutError) and not isinstance(error, Unavailable):
+            return f"the broker did not answer within {self.options.confirm_timeout:g} s"
+        return str(error) or type(error).__name__
 
-    def depth(self, queue: str) -> int | None:
-        """Messages that wait in ``queue``. None: it is not there, or the broker is not."""
-        return None
-
-
-def _why(error: BaseException, blocked: bool) -> str:
-    if blocked:
-        return "the broker blocks publishing: it is short of memory or disk (see its alarms)"
-    if isinstance(error, TimeoutError):
-        return "the broker did not confirm in time"
-    return str(error) or type(error).__name__
+    def _depth(self, queue: str) -> int | None:
+        """On a channel of its own: to ask for a queue that is not there closes it."""
+        try:
+            channel = self._link.connection().channel()
+            try:
+                return int(channel.queue_declare(queue, passive=True).message_count)
+            except ChannelError:
+                return None
+            finally:
+                channel.close()
+        except LINK_ERRORS:
+            self._drop()
+            return None
 
 
 class _Batch:
-    """What one call of ``publish`` is about: the messages, what is known, what still waits."""
+    """What one call of ``publish`` is about: the messages, what is known of them, what still waits."""
 
     def __init__(self, messages: Sequence[Message], until: float) -> None:
         self.messages = messages
         self.until = until
         self.outcomes: list[Outcome | None] = [None] * len(messages)
         self.waiting = deque(range(len(messages)))
-        self.careful = 0
-        """So many of those in front are suspects: one at a time, to find who closed the channel."""
-        self._missing: dict[str, str] = {}
+        self.careful = False
+        """Whether there are suspects: published one at a time, to find who closed the channel."""
+        self._last_suspect = -1
+        self._closed_exchanges: dict[str, str] = {}
 
     def next(self) -> int | None:
-        """The slot to publish next. None: its exchange is not to be had, it waits for another day."""
+        """The slot to publish next. None: its exchange is not to be had."""
         slot = self.waiting.popleft()
-        self.careful = max(self.careful - 1, 0)
-        return None if self.messages[slot].destination in self._missing else slot
+        return None if self.messages[slot].destination in self._closed_exchanges else slot
 
     def report(self, slot: int, outcome: Outcome) -> None:
         self.outcomes[slot] = outcome
+        if slot >= self._last_suspect:
+            self.careful = False
 
     def blame(self, suspects: list[int], error: ChannelError) -> None:
-        """The broker closed the channel over one of ``suspects``, and forgot those after it."""
-        if len(suspects) == 1:
-            self.careful = 0
-            return self._convict(suspects[0], error)
+        """The broker closed the channel over one of ``suspects``, and has forgotten those after it."""
         if not suspects:
             raise error
-        self.waiting.extendleft(reversed(suspects))
-        self.careful = len(suspects)
+        if len(suspects) == 1:
+            self.careful = False
+            self._convict(suspects[0], error)
+        else:
+            self.careful, self._last_suspect = True, suspects[-1]
+            self.waiting.extendleft(reversed(suspects))
 
     def _convict(self, slot: int, error: ChannelError) -> None:
-        exchange = self.messages[slot].destination
+        exchange, why = self.messages[slot].destination, error.reply_text
         if isinstance(error, NotFound):
-            self._missing[exchange] = f"{error.reply_text}: {APPLY}"
-        elif isinstance(error, AccessRefused) and "access to exchange" in error.reply_text:
-            self._missing[exchange] = f"{error.reply_text}: grant its user that right"
+            self._closed_exchanges[exchange] = f"{why}: {APPLY}"
+        elif isinstance(error, AccessRefused) and "access to exchange" in why:
+            self._closed_exchanges[exchange] = f"{why}: grant this user the right to write to it"
         else:
-            self.report(slot, Outcome("refused", error.reply_text))
+            self.report(slot, Outcome("refused", why))
 
     def finished(self) -> Sequence[Outcome]:
-        if self._missing:
-            raise Unavailable("; ".join(self._missing.values()), self.outcomes)
+        """All outcomes. Raises Unavailable if exchanges were not to be had."""
+        if self._closed_exchanges:
+            raise Unavailable("; ".join(self._closed_exchanges.values()), self.outcomes)
         return [outcome for outcome in self.outcomes if outcome is not None]

@@ -1,0 +1,121 @@
+"""How the parts fit together: from the settings to a relay, and to a crew for each consumer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+
+from eventbridge.conf import settings
+from eventbridge.consumer import Consumer
+from eventbridge.crew import Crew
+from eventbridge.daemon import Daemon, RelayPart, process_name
+from eventbridge.models import Heartbeat, InboxEntry
+from eventbridge.relay import Relay
+from eventbridge.replays import Replays
+from eventbridge.topology import Topology, queue_of, topology_of
+from eventbridge.transports import Options, Publisher, Subscriber, transport
+
+_PRUNE_EVERY = 3600.0
+
+
+def options() -> Options:
+    """What the transport gets to know of the settings."""
+    return Options(
+        url=settings.BROKER_URL,
+        app_id=settings.SOURCE,
+        name=f"eventbridge {process_name()}",
+        confirm_timeout=settings.CONFIRM_TIMEOUT,
+        heartbeat=settings.HEARTBEAT,
+        tls=settings.BROKER_TLS,
+    )
+
+
+def open_publisher() -> Publisher:
+    """A publisher for BROKER_URL. It connects when it is used."""
+    publisher: Publisher = transport(settings.BROKER_URL).Publisher(options())
+    return publisher
+
+
+def declare(topology: Topology) -> None:
+    """Create on the broker what is missing."""
+    transport(settings.BROKER_URL).declare(options(), topology)
+
+
+def missing(topology: Topology) -> list[str]:
+    """What is missing on the broker."""
+    found: list[str] = transport(settings.BROKER_URL).missing(options(), topology)
+    return found
+
+
+def make_relay(database: str) -> Relay:
+    """The relay of one database's outbox, as the settings say."""
+    return Relay(
+        open_publisher(),
+        holder=process_name(),
+        database=database,
+        batch=settings.RELAY_BATCH,
+        lease=settings.RELAY_LEASE,
+        longest_pause=settings.POLL_INTERVAL,
+    )
+
+
+def relay_daemon(database: str) -> Daemon:
+    """A daemon that runs the relay of one database."""
+    daemon = Daemon(shutdown_timeout=settings.SHUTDOWN_TIMEOUT)
+    daemon.parts.append(RelayPart(make_relay(database), daemon))
+    return daemon
+
+
+def consume_daemon(consumers: Iterable[Consumer]) -> Daemon:
+    """A daemon that runs these consumers."""
+    daemon = Daemon(shutdown_timeout=settings.SHUTDOWN_TIMEOUT)
+    daemon.parts.extend(_crew(consumer, daemon.stopping) for consumer in consumers)
+    return daemon
+
+
+def _crew(consumer: Consumer, stopping: threading.Event) -> Crew:
+    retries, probe = open_publisher(), open_publisher()
+    replays = partial(Replays, consumer.name, consumer.database, consumer.prefetch)
+    return Crew(
+        consumer,
+        [partial(_subscribe, consumer, retries), replays],
+        stopping,
+        depth=partial(probe.depth, consumer.name),
+    )
+
+
+def _subscribe(consumer: Consumer, retries: Publisher) -> Subscriber:
+    """Connect to the consumer's queue; create it first, where daemons may."""
+    if settings.AUTO_DECLARE:
+        declare(topology_of([consumer]))
+    module = transport(settings.BROKER_URL)
+    subscriber: Subscriber = module.Subscriber(
+        options(), queue_of(consumer), prefetch=consumer.prefetch, retries=retries
+    )
+    return subscriber
+
+
+class Pruning:
+    """A chore: once an hour, forget what the inbox need no longer remember."""
+
+    def __init__(self, databases: Iterable[str]) -> None:
+        self.databases = sorted(set(databases))
+        self._beats = 0
+
+    def __call__(self) -> None:
+        self._beats += 1
+        if self._beats % int(_PRUNE_EVERY / 5) == 1:
+            for database in self.databases:
+                prune_inbox(database)
+                Heartbeat.objects.using(database).sweep()
+
+
+def prune_inbox(database: str, older: timedelta | None = None) -> int:
+    """Delete, chunk by chunk, inbox rows older than that (INBOX_RETENTION); return how many."""
+    age = older or timedelta(seconds=settings.INBOX_RETENTION)
+    inbox, total = InboxEntry.objects.using(database), 0
+    while chunk := inbox.prune(age):
+        total += chunk
+    return total
