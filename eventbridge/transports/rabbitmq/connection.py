@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import amqp
-import kombu
+from kombu.connection import Connection
 
 from eventbridge.errors import Unavailable
 from eventbridge.transports import Options
@@ -84,10 +84,8 @@ def connect(options: Options, role: str, extra: dict[str, Any] | None = None) ->
     raise Unavailable("no broker answers: " + "; ".join(refusals))
 
 
-def _connect(
-    broker: Endpoint, options: Options, role: str, patience: float, extra: dict[str, Any]
-) -> amqp.Connection:
-    client = kombu.Connection(
+def _connect(broker: Endpoint, options: Options, role: str, patience: float, extra: dict[str, Any]) -> amqp.Connection:
+    client = Connection(  # type: ignore[no-untyped-call]
         # An IPv6 address must be in brackets: py-amqp splits "host:port" at the last colon.
         hostname=f"[{broker.host}]" if ":" in broker.host else broker.host,
         port=broker.port,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -96,13 +97,13 @@ class Link:
         if connection is None:
             return
         try:
-            while select.select([connection.sock], [], [], 0)[0]:
+            while _readable(connection.sock):
                 connection.blocking_read(_GLANCE)
             if tick:
                 connection.heartbeat_tick()
         except TimeoutError:
             pass
-        except (*LINK_ERRORS, ValueError):
+        except LINK_ERRORS:
             self.drop()
 
     def drop(self) -> None:
@@ -140,4 +141,10 @@ class Link:
         connection = self._connection
         if connection is not None and connection.connected:
             with suppress(OSError, AttributeError):
-                connection.sock.shutdown(2)
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _readable(sock: socket.socket) -> bool:
+    poll = select.poll()  # select.select knows no file descriptor above 1,023
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

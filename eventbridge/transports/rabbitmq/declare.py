@@ -1,0 +1,123 @@
+"""The topology on RabbitMQ: declared, or looked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import amqp
+from amqp.exceptions import AccessRefused, ChannelError, NotFound
+
+from eventbridge.errors import TopologyMismatch, Unavailable
+from eventbridge.topology import Binding, Exchange, Queue, Topology
+from eventbridge.transports import Options
+from eventbridge.transports.rabbitmq.connection import LINK_ERRORS, connect
+
+# RabbitMQ's words, the same from 3.10 to 4: rabbit_misc.erl, assert_args_equivalence1.
+_OTHER = re.compile(r"inequivalent arg '(.+?)' for .+?: received (.+?) but current is (.+)", re.DOTALL)
+
+Thing = Exchange | Queue | Binding
+
+
+def declare(options: Options, topology: Topology) -> None:
+    """Create what is missing; what is there already stays as it is, so it may run at every start.
+
+    Raises TopologyMismatch, with a line for each thing that is there but other, or that this user
+    may not declare; all the others exist then. Raises Unavailable.
+    """
+    problems: list[str] = []
+    with _link(options) as link:
+        for thing in (*topology.exchanges, *topology.queues, *topology.bindings):
+            error = _try(link, thing, _declare)
+            if error is not None:
+                problems.append(_problem(thing, error))
+    if problems:
+        raise TopologyMismatch("\n".join(problems))
+
+
+def missing(options: Options, topology: Topology) -> list[str]:
+    """What ``declare`` would create, one line each; needs no right to create. Raises Unavailable.
+
+    AMQP cannot be asked for a binding: those of a queue or an exchange that is missing are listed, the
+    others are taken to be there (``declare`` makes them again in any case, which changes nothing).
+    """
+    with _link(options) as link:
+        absent = [
+            thing
+            for thing in (*topology.exchanges, *topology.queues)
+            if isinstance(_try(link, thing, _look_for), NotFound)
+        ]
+    names = {(type(thing), thing.name) for thing in absent}
+    lost = [b for b in topology.bindings if {(Exchange, b.exchange), (Queue, b.queue)} & names]
+    return [_name(thing) for thing in (*absent, *lost)]
+
+
+@contextmanager
+def _link(options: Options) -> Iterator[amqp.Connection]:
+    link = connect(options, "topology")
+    try:
+        yield link
+    except LINK_ERRORS as error:
+        raise Unavailable(f"the broker went away: {error}") from error
+    finally:
+        link.collect()
+
+
+def _try(link: amqp.Connection, thing: Thing, action: Callable[[Any, Thing], None]) -> ChannelError | None:
+    """On a channel of its own, for an error closes it. Returns that error."""
+    channel = link.channel()
+    try:
+        action(channel, thing)
+    except ChannelError as error:
+        return error
+    finally:
+        channel.close()
+    return None
+
+
+def _declare(channel: Any, thing: Thing) -> None:
+    """Durable, and neither exclusive nor auto-deleted: 4.3 refuses anything transient."""
+    match thing:
+        case Exchange(name, kind, arguments):
+            channel.exchange_declare(name, kind, durable=True, auto_delete=False, arguments=arguments)
+        case Queue(name, arguments):
+            channel.queue_declare(name, durable=True, exclusive=False, auto_delete=False, arguments=arguments)
+        case Binding(exchange, queue, key):
+            channel.queue_bind(queue, exchange, key)
+
+
+def _look_for(channel: Any, thing: Thing) -> None:
+    match thing:
+        case Exchange(name, kind):
+            channel.exchange_declare(name, kind, passive=True)
+        case Queue(name):
+            channel.queue_declare(name, passive=True)
+
+
+def _name(thing: Thing) -> str:
+    match thing:
+        case Exchange(name, kind):
+            return f"{kind} exchange {name}"
+        case Queue(name):
+            return f"queue {name}"
+        case Binding(exchange, queue, key):
+            return f"binding of queue {queue} to exchange {exchange} by {key!r}"
+
+
+def _problem(thing: Thing, error: ChannelError) -> str:
+    """What is the matter, and what to do."""
+    other = _OTHER.search(error.reply_text)
+    if other:
+        argument, wanted, current = other.groups()
+        return (
+            f"{_name(thing)} is there, but with {argument} = {current} where {wanted} is needed. RabbitMQ cannot "
+            f"change that: let it run empty, delete it, and run `manage.py eventbridge topology --apply`."
+        )
+    if isinstance(error, AccessRefused):
+        return (
+            f"{_name(thing)}: this user may not declare it ({error.reply_text}). Declare as a user who may, with "
+            f"`manage.py eventbridge topology --apply`, and set AUTO_DECLARE to False for this one."
+        )
+    return f"{_name(thing)}: {error.reply_text}"

@@ -1,0 +1,125 @@
+"""Delivery: a message as it came from RabbitMQ, in somebody's hands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from pika.spec import Basic, BasicProperties
+
+from eventbridge.errors import TopologyMismatch, Unavailable
+from eventbridge.topology import rung
+from eventbridge.transports import ATTEMPT_HEADER, Message, Publisher, Scalar
+
+_MOST_ATTEMPTS = 1_000_000
+# The broker's own notes on a message: as headers of a new one they would be forgeries, and CC and
+# BCC would send copies elsewhere.
+_NOT_OURS = {"x-death", "CC", "BCC", "x-delivery-count", "x-acquired-count"}
+_NOT_OURS_EITHER = ("x-first-death-", "x-last-death-", "x-opt-")
+
+
+class Channel(Protocol):
+    """The channel that a delivery came by. It does nothing, from any thread, once it is gone."""
+
+    def claim(self, tag: int) -> bool:
+        """Take it on oneself to settle ``tag``. False: somebody else has, or the channel is gone."""
+
+    def unclaim(self, tag: int) -> None:
+        """It could not be settled: it is held as before."""
+
+    def settle(self, tag: int, *, requeue: bool) -> None:
+        """Acknowledge it, or hand it back."""
+
+
+class RabbitDelivery:
+    """See the contract: settled once, from any thread, on the channel it came by."""
+
+    __slots__ = ("_channel", "_queue", "_retries", "_tag", "attempt", "message", "redelivered")
+
+    def __init__(
+        self, message: Message, tag: int, redelivered: bool, channel: Channel, queue: str, retries: Publisher
+    ) -> None:
+        self.message = message
+        self.redelivered = redelivered
+        self.attempt = _attempt(message.headers)
+        self._tag = tag
+        self._channel = channel
+        self._queue = queue
+        self._retries = retries
+
+    def ack(self) -> None:
+        if self._channel.claim(self._tag):
+            self._channel.settle(self._tag, requeue=False)
+
+    def release(self) -> None:
+        if self._channel.claim(self._tag):
+            self._channel.settle(self._tag, requeue=True)
+
+    def retry(self, after: float) -> None:
+        """As the contract says. Raises TopologyMismatch where that rung is not on the broker."""
+        if not self._channel.claim(self._tag):
+            return
+        try:
+            self._store(after)
+        except BaseException:
+            self._channel.unclaim(self._tag)
+            raise
+        self._channel.settle(self._tag, requeue=False)
+
+    def _store(self, after: float) -> None:
+        """The routing key is this queue's own name: that is the way back from the ladder, to it alone."""
+        headers = {name: value for name, value in self.message.headers.items() if not _broker_header(name)}
+        headers[ATTEMPT_HEADER] = self.attempt + 1
+        again = replace(self.message, destination=rung(after), routing_key=self._queue, headers=headers)
+        [outcome] = self._retries.publish([again])
+        if outcome.state == "nacked":
+            raise Unavailable(f"{rung(after)}: {outcome.why}")
+        if outcome.state != "confirmed":
+            raise TopologyMismatch(
+                f"{rung(after)} does not take retries ({outcome.why}): run `manage.py eventbridge topology --apply`"
+            )
+
+
+def _broker_header(name: str) -> bool:
+    return name in _NOT_OURS or name.startswith(_NOT_OURS_EITHER)
+
+
+def _attempt(headers: Mapping[str, Scalar]) -> int:
+    """Our own header only, and only if it is a sane one: anybody may have written it."""
+    value = headers.get(ATTEMPT_HEADER)
+    sane = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return min(int(value), _MOST_ATTEMPTS) if sane else 1  # type: ignore[arg-type]
+
+
+def as_message(method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Message:
+    """What pika delivers, with nothing in it that only pika knows."""
+    return Message(
+        destination=_text(method.exchange),
+        routing_key=_text(method.routing_key),
+        body=body,
+        id=_text(properties.message_id),
+        type=_text(properties.type),
+        source=_text(properties.app_id),
+        timestamp=int(properties.timestamp or 0),
+        content_type=_text(properties.content_type),
+        headers=_scalars(properties.headers or {}),
+    )
+
+
+def _text(value: Any) -> str:
+    """pika leaves bytes where a name is not UTF-8 (pika/data.py, decode_short_string)."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value or ""
+
+
+def _scalars(headers: Mapping[Any, Any]) -> dict[str, Scalar]:
+    """Plain values only: tables, arrays, dates, bytes and names that are no text are dropped."""
+    plain: dict[str, Scalar] = {}
+    for name, value in headers.items():
+        if isinstance(name, str) and isinstance(value, (str, bool, float)):
+            plain[name] = value
+        elif isinstance(name, str) and isinstance(value, int):
+            plain[name] = int(value)  # pika's long prints as "1L"
+    return plain

@@ -1,0 +1,270 @@
+"""Session: one pika connection and channel that consumes a queue, driven by one thread.
+
+It is a ``SelectConnection`` whose loop we turn ourselves, which is what ``BlockingConnection`` does,
+but with our own deadlines: BlockingConnection's calls wait for their reply without a limit.
+"""
+
+from __future__ import annotations
+
+import ssl
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+import pika
+from pika import frame, spec
+from pika.adapters.select_connection import IOLoop, SelectConnection
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+
+from eventbridge.errors import Unavailable
+from eventbridge.transports import Message, Options
+from eventbridge.transports.rabbitmq.connection import Endpoint, client_properties, endpoints
+from eventbridge.transports.rabbitmq.delivery import as_message
+
+APPLY = "run `manage.py eventbridge topology --apply`"
+
+
+class _Connection(SelectConnection):
+    """pika cannot read every header that RabbitMQ carries: a NaN, for one, makes it raise.
+
+    The link would be lost to such a message again and again (pika/data.py, decode_value makes an
+    int of every float). It gets through without its properties instead, for the consumer to judge.
+    """
+
+    def _read_frame(self) -> Any:
+        try:
+            return super()._read_frame()
+        except (ValueError, OverflowError, RecursionError, struct.error, AMQPError):
+            return _bare_header(self._frame_buffer)
+
+
+def _bare_header(data: bytes) -> tuple[int, frame.Header]:
+    kind, channel, size = struct.unpack_from(">BHL", data)
+    if kind != spec.FRAME_HEADER:
+        raise
+    (body_size,) = struct.unpack_from(">Q", data, spec.FRAME_HEADER_SIZE + 4)
+    end = spec.FRAME_HEADER_SIZE + size + spec.FRAME_END_SIZE
+    return end, frame.Header(channel, body_size, spec.BasicProperties())
+
+
+class Session:
+    """Consumes ``queue`` on a connection of its own, until it is lost; then it stays lost.
+
+    The thread that made it calls :meth:`next` and :meth:`close`. ``claim``, ``unclaim`` and
+    ``settle`` are for any thread. Raises Unavailable when it cannot begin.
+    """
+
+    def __init__(self, options: Options, queue: str, prefetch: int) -> None:
+        self._options = options
+        self._queue = queue
+        self._prefetch = prefetch
+        self._loop = IOLoop()  # type: ignore[no-untyped-call]
+        self._lock = threading.Lock()
+        self._lost = ""
+        self._consuming = False
+        self._inbox: deque[tuple[int, bool, Message]] = deque()
+        self._unsettled: dict[int, None] = {}  # every tag the broker waits for, in order
+        self._claimed: set[int] = set()
+        self._settled: list[tuple[int, bool]] = []
+        self._connection: Any = None
+        self._channel: Any = None
+        self._heard = (0, monotonic())
+        self._open()
+
+    # --- beginning -------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self._loop.activate_poller()
+        brokers = endpoints(self._options)
+        patience = self._options.connect_timeout * len(brokers) + self._options.confirm_timeout
+        until = monotonic() + patience
+        made: list[Any] = []
+        parameters = [_parameters(broker, self._options) for broker in brokers]
+        workflow = _Connection.create_connection(parameters, made.append, self._loop)
+        self._turn_until(lambda: bool(made), until)
+        if not made:
+            workflow.abort()
+        elif not isinstance(made[0], BaseException):
+            self._connection = made[0]
+            self._consume()
+            self._turn_until(lambda: self._consuming, until)
+        if not self._consuming:
+            why = self._lost or (_reason(made[0]) if made else "no answer")
+            self._abandon()
+            raise Unavailable(why)
+
+    def _consume(self) -> None:
+        self._connection.add_on_close_callback(lambda _, why: self._lose(_reason(why)))
+        self._channel = self._connection.channel(on_open_callback=self._on_channel_open)
+        self._channel.add_on_close_callback(lambda _, why: self._lose(_reason(why)))
+        self._channel.add_on_cancel_callback(lambda _: self._lose(f"queue {self._queue!r} was deleted or moved"))
+
+    def _on_channel_open(self, channel: Any) -> None:
+        channel.basic_qos(prefetch_count=self._prefetch, global_qos=False)
+        self._tag = channel.basic_consume(self._queue, self._on_message, callback=self._on_consuming)
+
+    def _on_consuming(self, _frame: Any) -> None:
+        self._consuming = True
+
+    def _on_message(self, _channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        self._unsettled[method.delivery_tag] = None
+        self._inbox.append((method.delivery_tag, method.redelivered, as_message(method, properties, body)))
+
+    # --- turning the loop ------------------------------------------------------------------------
+
+    def next(self, wait: float) -> tuple[int, bool, Message] | None:
+        """The next message as (tag, redelivered, message), or None after ``wait`` seconds.
+
+        Raises Unavailable once the session is lost.
+        """
+        until = monotonic() + wait
+        self._turn(0)
+        self._turn_until(lambda: bool(self._inbox), until)
+        if self._lost:
+            self._abandon()
+            raise Unavailable(self._lost)
+        return self._inbox.popleft() if self._inbox else None
+
+    def _turn_until(self, done: Callable[[], bool], until: float) -> None:
+        while not done() and not self._lost and (left := until - monotonic()) > 0:
+            self._turn(left)
+
+    def _turn(self, wait: float) -> None:
+        """Serve the link until something happens, for at most ``wait`` seconds."""
+        alarm = self._loop.call_later(wait, _nothing)
+        try:
+            self._loop.poll()
+            self._loop.process_timeouts()
+        except Exception as error:
+            self._lose(_reason(error))
+        self._loop.remove_timeout(alarm)
+        self._listen()
+
+    def _listen(self) -> None:
+        """pika notices silence after up to 2 x (heartbeat + 5 s) (pika/heartbeat.py); we do after two."""
+        if self._connection is None or not self._options.heartbeat:
+            return
+        count, since = self._heard
+        if count != self._connection.bytes_received:
+            self._heard = (self._connection.bytes_received, monotonic())
+        elif monotonic() - since > 2 * self._options.heartbeat:
+            self._lose("the broker has been silent for two heartbeats")
+
+    def _lose(self, why: str) -> None:
+        with self._lock:
+            self._lost = self._lost or why
+
+    # --- settling --------------------------------------------------------------------------------
+
+    def claim(self, tag: int) -> bool:
+        with self._lock:
+            free = not self._lost and tag in self._unsettled and tag not in self._claimed
+            if free:
+                self._claimed.add(tag)
+            return free
+
+    def unclaim(self, tag: int) -> None:
+        with self._lock:
+            self._claimed.discard(tag)
+
+    def settle(self, tag: int, *, requeue: bool) -> None:
+        """Only pika's own thread may speak to the broker: tell it, once for a burst."""
+        with self._lock:
+            if self._lost:
+                return
+            self._settled.append((tag, requeue))
+            if len(self._settled) == 1:
+                self._loop.add_callback_threadsafe(self._flush)
+
+    def _flush(self) -> None:
+        with self._lock:
+            settled, self._settled = self._settled, []
+            self._claimed.difference_update(tag for tag, _ in settled)
+        if self._lost:
+            return
+        done = {tag for tag, requeue in settled if not requeue}
+        if together := self._oldest(done):
+            self._channel.basic_ack(together[-1], multiple=True)
+        for tag in done.difference(together):
+            self._channel.basic_ack(tag)
+        for tag, requeue in settled:
+            if requeue:
+                self._channel.basic_nack(tag, requeue=True)
+            self._unsettled.pop(tag, None)
+
+    def _oldest(self, done: set[int]) -> list[int]:
+        """Those of ``done`` before which nothing is unsettled: one frame says so of all of them."""
+        oldest = []
+        for tag in self._unsettled:
+            if tag not in done:
+                break
+            oldest.append(tag)
+        return oldest
+
+    # --- ending ----------------------------------------------------------------------------------
+
+    def close(self, deadline: float) -> None:
+        """Take nothing new, wait for what is held, hand the rest back, go; within ``deadline`` seconds."""
+        until = monotonic() + deadline
+        goodbye = min(1.0, deadline / 2)
+        if not self._lost:
+            self._channel.basic_cancel(self._tag)
+            while self._inbox:
+                self.settle(self._inbox.popleft()[0], requeue=True)
+            self._turn_until(lambda: not self._unsettled, until - goodbye)
+        if not self._lost:
+            if self._unsettled:
+                self._channel.basic_nack(max(self._unsettled), multiple=True, requeue=True)
+            self._connection.close()
+            self._turn_until(lambda: self._connection.is_closed, until)
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Whatever is settled from now on is settled in vain: the broker takes everything back."""
+        self._lose("it was closed")
+        connection = self._connection
+        if connection is not None and not connection.is_closed:
+            with suppress(Exception):
+                connection._terminate_stream(AMQPError(self._lost))  # noqa: SLF001 there is no public abort
+                self._turn(0)
+                self._turn(0)
+        self._loop.close()  # type: ignore[no-untyped-call]
+
+
+def _nothing() -> None:
+    """Only to be woken."""
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ChannelClosedByBroker) and error.reply_code == 404:
+        return f"{error.reply_text}: {APPLY}"
+    inner = getattr(error, "exceptions", None) or getattr(error, "args", None) or (error,)
+    return str(error) if not inner else f"{type(error).__name__}: {', '.join(map(str, inner))}"
+
+
+def _parameters(broker: Endpoint, options: Options) -> pika.ConnectionParameters:
+    return pika.ConnectionParameters(
+        host=broker.host,
+        port=broker.port,
+        virtual_host=broker.vhost,
+        credentials=pika.PlainCredentials(broker.user, broker.password),
+        heartbeat=options.heartbeat,
+        ssl_options=_tls(broker, options) if broker.checked_name else None,
+        connection_attempts=1,
+        socket_timeout=options.connect_timeout,
+        stack_timeout=options.connect_timeout,
+        blocked_connection_timeout=options.confirm_timeout,
+        client_properties=client_properties(options, "subscriber"),
+        tcp_options={"TCP_USER_TIMEOUT": round(options.confirm_timeout * 1000)},
+    )
+
+
+def _tls(broker: Endpoint, options: Options) -> pika.SSLOptions:
+    context = ssl.create_default_context(cafile=options.tls.get("ca"))
+    if "cert" in options.tls:
+        context.load_cert_chain(options.tls["cert"], options.tls.get("key"))
+    return pika.SSLOptions(context, broker.checked_name)
