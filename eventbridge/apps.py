@@ -9,6 +9,6 @@ class EventbridgeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from eventbridge import checks, telemetry  # noqa: F401, PLC0415 - they register themselves
+        from eventbridge import checks, telemetry  # noqa: F401 - they register themselves
 
         autodiscover_modules("events")

@@ -34,8 +34,7 @@ def options() -> Options:
 
 def open_publisher() -> Publisher:
     """A publisher for BROKER_URL. It connects when it is used."""
-    publisher: Publisher = transport(settings.BROKER_URL).Publisher(options())
-    return publisher
+    return transport(settings.BROKER_URL).Publisher(options())
 
 
 def declare(topology: Topology) -> None:
@@ -45,8 +44,7 @@ def declare(topology: Topology) -> None:
 
 def missing(topology: Topology) -> list[str]:
     """What is missing on the broker."""
-    found: list[str] = transport(settings.BROKER_URL).missing(options(), topology)
-    return found
+    return transport(settings.BROKER_URL).missing(options(), topology)
 
 
 def make_relay(database: str) -> Relay:
@@ -90,11 +88,8 @@ def _subscribe(consumer: Consumer, retries: Publisher) -> Subscriber:
     """Connect to the consumer's queue; create it first, where daemons may."""
     if settings.AUTO_DECLARE:
         declare(topology_of([consumer]))
-    module = transport(settings.BROKER_URL)
-    subscriber: Subscriber = module.Subscriber(
-        options(), queue_of(consumer), prefetch=consumer.prefetch, retries=retries
-    )
-    return subscriber
+    subscribe = transport(settings.BROKER_URL).Subscriber
+    return subscribe(options(), queue_of(consumer), prefetch=consumer.prefetch, retries=retries)
 
 
 class Pruning:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
-from django.db.models import signals
+from django.db.models import Model, signals
 from django.db.models.utils import make_model_tuple
 from django.dispatch import Signal
 from django.utils.functional import Promise
@@ -54,9 +54,7 @@ def emit(data: Any, *, using: str | None = None, time: datetime | None = None) -
     return emit_many([data], using=using, time=time)[0]
 
 
-def emit_many(
-    data: Iterable[Any], *, using: str | None = None, time: datetime | None = None
-) -> list[Event[Any]]:
+def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime | None = None) -> list[Event[Any]]:
     """Record events in this order, by one INSERT. As ``emit``; all of them or none."""
     alias = using or router.db_for_write(OutboxEntry)
     with transaction.mark_for_rollback_on_error(alias):
@@ -166,6 +164,12 @@ class Bridge:
         if not found or any(cls not in event_types for cls in found):
             raise EventbridgeError(f"{self}: the return annotation must name its event type, as in -> BookSaved")
         return found
+
+    @property
+    def model(self) -> type[Model] | None:
+        """The model that is its sender, if a model is."""
+        found = apps.get_model(self.sender) if isinstance(self.sender, str) else self.sender
+        return found if isinstance(found, type) and issubclass(found, Model) else None
 
     def __str__(self) -> str:
         return f"{self.function.__module__}.{self.function.__qualname__}"

@@ -1,0 +1,216 @@
+"""What ``manage.py check`` finds: every mistake that would otherwise lose an event in silence.
+
+Each id is explained in docs/reference/checks.md.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+from django.db import connections, models, router
+from django.db.models import signals
+
+from eventbridge.capture import MODEL_SIGNALS, Bridge, bridges
+from eventbridge.conf import Settings, settings
+from eventbridge.consumer import Consumer, consumers_in
+from eventbridge.errors import EventbridgeError
+from eventbridge.event import event_types
+from eventbridge.models import OutboxEntry
+from eventbridge.models.sql import SUPPORTED
+from eventbridge.topology import matches
+from eventbridge.transports import SCHEMES
+
+LONGEST_RUNG_IN_PLACE = 60.0
+_LARGEST_MESSAGE = 16 * 1024 * 1024
+_TLS_KEYS = {"ca", "cert", "key", "server_hostname"}
+
+
+def _error(number: int, text: str, hint: str = "", obj: Any = None) -> Error:
+    return Error(text, hint=hint or None, obj=obj, id=f"eventbridge.E{number:03}")
+
+
+def _warning(number: int, text: str, hint: str = "", obj: Any = None) -> Warning:
+    return Warning(text, hint=hint or None, obj=obj, id=f"eventbridge.W{number:03}")
+
+
+# --- settings ----------------------------------------------------------------------------------
+
+
+@register()
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """Keys, types and values of ``EVENTBRIDGE``."""
+    given = getattr(django_settings, "EVENTBRIDGE", {})
+    if not isinstance(given, dict):
+        return [_error(1, "EVENTBRIDGE is not a dict.", "Write EVENTBRIDGE = {'SOURCE': '/shop', …}.")]
+    kinds = typing.get_type_hints(Settings)
+    found = list(_bad_keys(given, kinds))
+    return found or [*_bad_broker(), *_bad_times(), *_bad_source(given)]
+
+
+def _bad_keys(given: dict[str, Any], kinds: dict[str, Any]) -> Iterator[CheckMessage]:
+    for key, value in given.items():
+        if key not in kinds:
+            yield _error(1, f"EVENTBRIDGE has no key {key!r}.", f"Its keys are {', '.join(kinds)}.")
+        elif not _is_a(value, kinds[key]):
+            kind = getattr(kinds[key], "__name__", str(kinds[key]))
+            yield _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}, which is no {kind}.")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
+            yield _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}; it must be more than 0.")
+
+
+def _is_a(value: Any, kind: Any) -> bool:
+    kind = typing.get_origin(kind) or kind
+    if isinstance(value, (bool, str)):
+        return kind is type(value)
+    return isinstance(value, (int, float)) if kind is float else isinstance(value, kind)
+
+
+def _bad_broker() -> Iterator[CheckMessage]:
+    for url in settings.BROKER_URL.split(";"):
+        scheme, _, rest = url.partition("://")
+        if scheme not in SCHEMES:
+            hint = f"Begin it with one of {', '.join(f'{name}://' for name in SCHEMES)}."
+            yield _error(3, f"EVENTBRIDGE['BROKER_URL'] begins with {scheme!r}.", hint)
+        elif scheme == "database" and rest and rest not in connections:
+            yield _error(3, f"EVENTBRIDGE['BROKER_URL'] names the database {rest!r}, which DATABASES has not.")
+    unknown = set(settings.BROKER_TLS) - _TLS_KEYS
+    if unknown:
+        hint = f"Its keys are {', '.join(sorted(_TLS_KEYS))}."
+        yield _error(3, f"EVENTBRIDGE['BROKER_TLS'] has no key {', '.join(sorted(unknown))}.", hint)
+
+
+def _bad_times() -> Iterator[CheckMessage]:
+    if settings.CONFIRM_TIMEOUT >= settings.RELAY_LEASE / 2:
+        text = "EVENTBRIDGE['CONFIRM_TIMEOUT'] is not less than half of RELAY_LEASE."
+        yield _error(4, text, "A relay could publish after another one has taken over.")
+    if settings.MAX_EVENT_BYTES > _LARGEST_MESSAGE:
+        text = "EVENTBRIDGE['MAX_EVENT_BYTES'] is more than the 16 MiB that RabbitMQ 4 accepts."
+        yield _warning(5, text, "Events that large would be parked in the outbox.")
+
+
+def _bad_source(given: dict[str, Any]) -> Iterator[CheckMessage]:
+    if not settings.SOURCE or " " in settings.SOURCE:
+        yield _error(6, f"EVENTBRIDGE['SOURCE'] is {settings.SOURCE!r}, which is no URI-reference.")
+    elif "SOURCE" not in given and not settings.BROKER_URL.startswith("database"):
+        hint = "Name this service, such as '/bookstore': receivers tell events apart by source and id."
+        yield _warning(6, "EVENTBRIDGE['SOURCE'] is not set.", hint)
+
+
+# --- event types and bridges -------------------------------------------------------------------
+
+
+@register()
+def check_event_types(**kwargs: Any) -> list[CheckMessage]:
+    """Names are unique, and every payload's annotations can be read."""
+    names = Counter(kind.name for kind in event_types.values())
+    found: list[CheckMessage] = []
+    for payload, kind in event_types.items():
+        if names[kind.name] > 1:
+            hint = "Give one of them another name, or a new version (….v2)."
+            found.append(_error(10, f"more than one class is the event type {kind.name!r}.", hint, payload))
+        try:
+            kind.decoder  # noqa: B018 - building it reads the annotations
+        except Exception as error:
+            found.append(_error(11, f"the fields of {kind.name!r} cannot be read: {error}.", "", payload))
+    return found
+
+
+@register(Tags.models)
+def check_bridges(**kwargs: Any) -> list[CheckMessage]:
+    """Bridges say what they emit, and for whom."""
+    return [problem for bridge in bridges for problem in _bad_bridge(bridge)]
+
+
+def _bad_bridge(bridge: Bridge) -> Iterator[CheckMessage]:
+    try:
+        bridge.types  # noqa: B018 - reads the annotation
+    except EventbridgeError as error:
+        yield _error(12, f"{error}.", "Annotate what it returns: -> BookSaved | None.", bridge.function)
+    names = [MODEL_SIGNALS[signal] for signal in bridge.signals if signal in MODEL_SIGNALS]
+    if names and bridge.sender is None:
+        text = f"{bridge} receives {', '.join(names)} of every model there is."
+        yield _error(13, text, "Give it a sender: @bridge(post_save, sender=Book).", bridge.function)
+    model = bridge.model
+    if model is not None and model._meta.abstract:
+        text = f"{bridge} has the abstract model {model.__name__} as its sender, which sends no signal."
+        yield _error(14, text, "Bridge the models that inherit from it.", bridge.function)
+    elif model is not None and {signals.pre_delete, signals.post_delete} & set(bridge.signals):
+        yield from _deleted_by_the_database(bridge, model)
+
+
+def _deleted_by_the_database(bridge: Bridge, model: type[models.Model]) -> Iterator[CheckMessage]:
+    """Django 6.1's DB_CASCADE deletes rows without a signal (docs/releases/6.1)."""
+    cascade = getattr(models, "DB_CASCADE", None)
+    for field in model._meta.get_fields():
+        if cascade and isinstance(field, models.ForeignKey) and field.remote_field.on_delete is cascade:
+            text = f"{bridge} is not called when the database deletes a {model.__name__} through {field.name!r}."
+            hint = "Use on_delete=CASCADE there, or emit() where the parent is deleted."
+            yield _error(15, text, hint, bridge.function)
+
+
+# --- consumers ---------------------------------------------------------------------------------
+
+
+@register()
+def check_consumers(**kwargs: Any) -> list[CheckMessage]:
+    """The modules in CONSUMERS load, and their consumers keep their promises."""
+    try:
+        consumers = consumers_in(settings.CONSUMERS)
+    except LookupError as error:
+        return [_error(20, f"EVENTBRIDGE['CONSUMERS']: {error}.")]
+    return [problem for consumer in consumers for problem in consumer_problems(consumer)]
+
+
+def consumer_problems(consumer: Consumer) -> Iterable[CheckMessage]:
+    """What is wrong with one consumer; ``eventbridge consume`` refuses to run it."""
+    if not consumer.handlers:
+        hint = "Write @consumer.handles(BookPublished) above a function."
+        yield _error(21, f"consumer {consumer.name!r} handles nothing.", hint, consumer)
+    names = [kind.name for kind in event_types.values()]
+    for handler in consumer.handlers.values():
+        if handler.payload is None and not any(matches(handler.key, name) for name in names):
+            hint = "'*' is exactly one word and '#' any number: 'bookstore.book.#' matches all of a book's events."
+            yield _error(22, f"consumer {consumer.name!r}: no event type matches {handler.key!r}.", hint, consumer)
+    if consumer.ordered and any(delay > LONGEST_RUNG_IN_PLACE for delay in consumer.retries):
+        hint = f"It waits in place; give it retries of up to {LONGEST_RUNG_IN_PLACE:g} s, such as (1, 5, 30)."
+        yield _error(23, f"consumer {consumer.name!r} is ordered and has long rungs.", hint, consumer)
+    if consumer.ordered and (consumer.concurrency > 1 or consumer.batch > 1):
+        hint = "An ordered consumer handles one at a time: leave concurrency and batch at 1."
+        yield _error(24, f"consumer {consumer.name!r} is ordered and handles several at a time.", hint, consumer)
+    if not consumer.atomic and consumer.batch > 1:
+        hint = "A batch is one transaction: use atomic=True, or batch=1 with more concurrency."
+        yield _error(25, f"consumer {consumer.name!r} has atomic=False and a batch.", hint, consumer)
+    if consumer.database not in connections:
+        hint = f"DATABASES has {', '.join(connections)}."
+        yield _error(26, f"consumer {consumer.name!r}: there is no database {consumer.database!r}.", hint, consumer)
+
+
+# --- databases ---------------------------------------------------------------------------------
+
+
+@register()
+def check_databases(**kwargs: Any) -> list[CheckMessage]:
+    """Each database that gets an outbox can hold one."""
+    aliases = [alias for alias in connections if router.allow_migrate_model(alias, OutboxEntry)]
+    return [problem for alias in aliases for problem in _bad_database(alias)]
+
+
+def _bad_database(alias: str) -> Iterator[CheckMessage]:
+    connection = connections[alias]
+    if connection.vendor not in SUPPORTED:
+        text = f"database {alias!r} is {connection.vendor}, where eventbridge does not work."
+        hint = "Use PostgreSQL or SQLite; a router's allow_migrate keeps eventbridge out of this one."
+        yield _error(30, text, hint)
+    elif connection.vendor == "sqlite":
+        options = connection.settings_dict.get("OPTIONS", {})
+        if str(options.get("transaction_mode", "")).upper() != "IMMEDIATE":
+            text = f"database {alias!r} is SQLite without OPTIONS['transaction_mode'] = 'IMMEDIATE'."
+            yield _warning(31, text, "Transactions that read first fail with 'database is locked' at once.")
+        if "journal_mode=wal" not in str(options.get("init_command", "")).lower().replace(" ", ""):
+            text = f"database {alias!r} is SQLite without PRAGMA journal_mode=WAL in OPTIONS['init_command']."
+            yield _warning(32, text, "Daemons and site would block each other's reads.")

@@ -12,6 +12,7 @@ from eventbridge.event import Event, event_type_of
 from eventbridge.topology import matches
 
 T = TypeVar("T")
+_LONGEST_NAME = 200
 H = TypeVar("H", bound=Callable[..., Any])
 
 
@@ -60,8 +61,8 @@ class Consumer:
             raise ValueError(f"Consumer({self.name!r}): {problem}")
 
     def _problems(self) -> Iterable[str]:
-        if not self.name or len(self.name.encode()) > 200 or "\x00" in self.name:
-            yield "the name is a queue's name: 1 to 200 bytes of text"
+        if not self.name or len(self.name.encode()) > _LONGEST_NAME or "\x00" in self.name:
+            yield f"the name is a queue's name: 1 to {_LONGEST_NAME} bytes of text"
         if self.name.startswith(("amq.", "eventbridge.")):
             yield "names that begin with 'amq.' or 'eventbridge.' are reserved"
         if self.concurrency < 1 or self.batch < 1:

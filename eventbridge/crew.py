@@ -46,7 +46,7 @@ class Crew:
         self.handled = 0
         self._worker = Worker(consumer, stopping)
         self._arrived: SimpleQueue[Delivery] = SimpleQueue()
-        self._away: dict[int, str] = {n: "starting" for n in range(len(sources))}
+        self._away: dict[int, str] = dict.fromkeys(range(len(sources)), "starting")
         self._pumps = [
             threading.Thread(target=self._pump, args=(n, source), name=f"{self.name} pump {n}", daemon=True)
             for n, source in enumerate(sources)

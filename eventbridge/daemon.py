@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -94,7 +93,7 @@ class Daemon:
 
     def _give_up(self, why: str) -> int:
         """Hand back what can be handed back, and end: whatever starts us again starts afresh."""
-        print(f"eventbridge: {why}; exiting so that it can be started again", file=sys.stderr, flush=True)
+        telemetry.changed.send_robust(Daemon, daemon=process_name(), state="failed", why=why)
         self.shutdown_timeout = min(self.shutdown_timeout, 2.0)
         self.stop()
         self._drain()

@@ -6,6 +6,7 @@ service may import its contracts with nothing but this module and msgspec.
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import os
 import re
@@ -13,9 +14,9 @@ import time as clock
 import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Generic, TypeVar, dataclass_transform
+from typing import Any, Generic, TypeVar, cast, dataclass_transform
 
 import msgspec
 
@@ -57,9 +58,7 @@ event_types: dict[type[Any], EventType] = {}
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
-def event_type(
-    name: str, *, key: str | None = None, mandatory: bool = True
-) -> Callable[[type[T]], type[T]]:
+def event_type(name: str, *, key: str | None = None, mandatory: bool = True) -> Callable[[type[T]], type[T]]:
     """Make a class the payload of events of type ``name``.
 
     The class becomes a frozen, slotted, keyword-only dataclass. ``name`` is CloudEvents' ``type``
@@ -123,24 +122,24 @@ class Event(Generic[T]):
             id=uuid7(),
             source=source,
             type=kind.name,
-            time=time or datetime.now(timezone.utc),
+            time=time or datetime.now(UTC),
             subject=None if value is None else str(value),
             partitionkey=None if value is None else f"{kind.key}:{value}",
             dataschema=f"{schemas}{kind.name}.json" if schemas else None,
-            correlationid=because and (because.correlationid or because.id),
-            causationid=because and because.id,
-            traceparent=because and because.traceparent,
+            correlationid=(because.correlationid or because.id) if because else None,
+            causationid=because.id if because else None,
+            traceparent=because.traceparent if because else None,
             data=data,
         )
 
-    def read_as(self, payload: type[Any] | None) -> Event[Any]:
+    def read_as(self, payload: builtins.type[Any] | None) -> Event[Any]:
         """This event, as read from a message, with its raw data made a ``payload``.
 
         ``None`` makes it plain JSON. Raises MalformedMessage, naming the field that does not fit.
         """
         decoder = event_type_of(payload).decoder if payload else _PLAIN
         try:
-            return dataclasses.replace(self, data=decoder.decode(self.data))  # type: ignore[call-overload]
+            return dataclasses.replace(self, data=decoder.decode(cast("msgspec.Raw", self.data)))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedMessage(f"data does not fit {self.type}: {error}") from error
 
@@ -186,11 +185,9 @@ def encode(event: Event[Any], text: Callable[[Any], str] | None = None) -> bytes
     if event.time is None or event.time.tzinfo is None:
         raise InvalidEvent(f"{kind.name}: time must know its time zone")
     context = {name: getattr(event, name) for name in _CONTEXT}
-    context["time"] = event.time.astimezone(timezone.utc)
+    context["time"] = event.time.astimezone(UTC)
     return msgspec.json.encode(
-        _Envelope(
-            specversion=SPECVERSION, datacontenttype="application/json", data=msgspec.Raw(data), **context
-        )
+        _Envelope(specversion=SPECVERSION, datacontenttype="application/json", data=msgspec.Raw(data), **context)
     )
 
 
@@ -213,10 +210,8 @@ def decode(message: Message) -> Event[msgspec.Raw]:
     """
     kind = message.content_type.lower()
     try:
-        if kind.startswith("application/cloudevents"):
-            envelope = _ENVELOPE.decode(message.body)
-        else:
-            envelope = _binary(message)
+        structured = kind.startswith("application/cloudevents")
+        envelope = _ENVELOPE.decode(message.body) if structured else _binary(message)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessage(f"not a CloudEvent: {error}") from error
     _validate(envelope)

@@ -128,9 +128,7 @@ class Relay:
             headers=json.loads(entry.headers) if entry.headers else {},
         )
 
-    def _settle(
-        self, entries: Sequence[PendingEntry], outcomes: Sequence[Outcome | None], began: float
-    ) -> None:
+    def _settle(self, entries: Sequence[PendingEntry], outcomes: Sequence[Outcome | None], began: float) -> None:
         """Delete what was confirmed; set aside what never will be. A nack is tried again."""
         pairs = [(entry, outcome) for entry, outcome in zip(entries, outcomes, strict=False) if outcome]
         done = [entry for entry, outcome in pairs if _is_done(entry, outcome)]
@@ -144,7 +142,7 @@ class Relay:
                 self._park(entry, outcome.why)
 
     def _park(self, entry: PendingEntry, reason: str) -> None:
-        if self._outbox.park(entry.id, reason, self._token):
+        if self._token is not None and self._outbox.park(entry.id, reason, self._token):
             telemetry.parked.send_robust(Relay, entry=entry, reason=reason, using=self.database)
 
     def _rest(self, state: str, why: str, seconds: float) -> float:

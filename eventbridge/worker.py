@@ -94,7 +94,7 @@ class Worker:
             fresh = self.patiently(lambda: self._handle_once(attempts))
         except Stopped:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises
+        except Exception as error:
             if len(attempts) == 1:
                 self._failed(attempts[0], error)
             else:

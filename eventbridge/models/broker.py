@@ -106,9 +106,7 @@ class MessageQuerySet(models.QuerySet["BrokerMessage"]):
 
     def renew(self, lease: str, seconds: float) -> None:
         """Hold everything taken under that lease for so many seconds from now."""
-        sql.changed(
-            self.db, f"UPDATE {TABLE} SET ready_at = {sql.later(self.db)} WHERE lease = %s", [seconds, lease]
-        )
+        sql.changed(self.db, f"UPDATE {TABLE} SET ready_at = {sql.later(self.db)} WHERE lease = %s", [seconds, lease])
 
     def done(self, ids: Sequence[int], lease: str) -> None:
         """Delete messages, unless somebody else holds them by now."""
@@ -148,9 +146,7 @@ class BrokerMessage(models.Model):
         db_table = "eventbridge_broker_message"
         indexes = (
             models.Index(fields=("queue", "id"), name="eventbridge_message_queue"),
-            models.Index(
-                fields=("lease",), name="eventbridge_message_leased", condition=~models.Q(lease="")
-            ),
+            models.Index(fields=("lease",), name="eventbridge_message_leased", condition=~models.Q(lease="")),
         )
 
     def __str__(self) -> str:

@@ -52,7 +52,7 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
         held = self.filter(pk=pk, lease=lease)
         held.update(replay_at=Now() + timedelta(seconds=seconds), replay_attempt=attempt - 1, lease="")
 
-    def groups(self) -> models.QuerySet[Any, dict[str, Any]]:
+    def groups(self) -> Any:
         """How many there are of each consumer, type and exception, and since when."""
         keys = ("consumer", "type", "reason", "exception")
         return (

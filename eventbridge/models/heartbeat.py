@@ -50,9 +50,7 @@ class Heartbeat(models.Model):
 
     class Meta:
         db_table = "eventbridge_heartbeat"
-        constraints = (
-            models.UniqueConstraint(fields=("process", "role", "name"), name="eventbridge_heartbeat_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=("process", "role", "name"), name="eventbridge_heartbeat_once"),)
 
     def __str__(self) -> str:
         return f"{self.role} {self.name} {self.process}"

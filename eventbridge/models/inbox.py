@@ -50,9 +50,7 @@ class InboxQuerySet(models.QuerySet["InboxEntry"]):
     def has(self, consumer: str, key: Key) -> bool:
         """Whether this event has been handled."""
         source, event_id = key
-        return self.filter(
-            consumer=consumer, source=source, event_id=event_id, handled_at__isnull=False
-        ).exists()
+        return self.filter(consumer=consumer, source=source, event_id=event_id, handled_at__isnull=False).exists()
 
     def prune(self, older: timedelta, chunk: int = 5_000) -> int:
         """Forget what was handled longer ago than that among the oldest rows; 0: all done.

@@ -77,7 +77,7 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         test, parameter = sql.one_of(self.db, ids)
         return sql.changed(self.db, f"DELETE FROM {TABLE} WHERE id {test}", [parameter])
 
-    def park(self, pk: int, reason: str, token: int | None) -> bool:
+    def park(self, pk: int, reason: str, token: int) -> bool:
         """Set an entry aside, with the reason; only for the relay that still holds the lease."""
         holds = Lease.objects.using(self.db).filter(name="relay", token=token)
         entry = self.filter(Exists(holds), pk=pk, parked_at=None)

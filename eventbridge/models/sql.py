@@ -53,10 +53,10 @@ def run(using: str, sql: str, parameters: Sequence[Any] = ()) -> CursorWrapper:
 def rows(using: str, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Execute, and fetch all."""
     with run(using, sql, parameters) as cursor:
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def changed(using: str, sql: str, parameters: Sequence[Any] = ()) -> int:
     """Execute, and return the number of rows it changed."""
     with run(using, sql, parameters) as cursor:
-        return cursor.rowcount
+        return int(cursor.rowcount)

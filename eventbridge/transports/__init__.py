@@ -6,11 +6,10 @@ Two transports exist: ``database://`` (leased rows in the Django database) and `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from types import ModuleType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 from eventbridge.topology import Queue, Topology
@@ -140,19 +139,27 @@ class Options:
 
 
 class Transport(Protocol):
-    """What each transport's module offers, as module-level names."""
+    """What the module of each transport offers, by these names."""
 
-    def Publisher(self, options: Options) -> Publisher: ...  # noqa: N802
+    @property
+    def Publisher(self) -> Callable[[Options], Publisher]: ...  # noqa: N802
 
-    def Subscriber(  # noqa: N802
-        self, options: Options, queue: Queue, *, prefetch: int, retries: Publisher
-    ) -> Subscriber: ...
+    @property
+    def Subscriber(self) -> MakeSubscriber: ...  # noqa: N802
 
-    def declare(self, options: Options, topology: Topology) -> None:
+    @property
+    def declare(self) -> Callable[[Options, Topology], None]:
         """Create what is missing. Raises TopologyMismatch where something is there, but other."""
 
-    def missing(self, options: Options, topology: Topology) -> list[str]:
+    @property
+    def missing(self) -> Callable[[Options, Topology], list[str]]:
         """What ``declare`` would create, one line each; needs no right to create."""
+
+
+class MakeSubscriber(Protocol):
+    """A subscriber of ``queue``; what it retries is published by ``retries``."""
+
+    def __call__(self, options: Options, queue: Queue, *, prefetch: int, retries: Publisher) -> Subscriber: ...
 
 
 _MODULES = {
@@ -164,7 +171,7 @@ _MODULES = {
 SCHEMES = tuple(_MODULES)
 
 
-def transport(url: str) -> ModuleType:
+def transport(url: str) -> Transport:
     """The module that speaks the scheme of ``url``. Loaded here, and only here, by name.
 
     Raises ``ValueError`` for a scheme that nobody speaks.
@@ -172,4 +179,4 @@ def transport(url: str) -> ModuleType:
     scheme = urlsplit(url).scheme
     if scheme not in _MODULES:
         raise ValueError(f"BROKER_URL begins with {scheme!r}; it must be one of {', '.join(SCHEMES)}")
-    return import_module(_MODULES[scheme])
+    return cast("Transport", import_module(_MODULES[scheme]))

@@ -52,9 +52,7 @@ class Publisher:
         with _available(self.alias):
             routes = self._routes()
             wanted = [[q for q, pattern in routes if matches(pattern, m.routing_key)] for m in messages]
-            rows = [
-                _row(queue, m) for m, found in zip(messages, wanted, strict=True) for queue in dict.fromkeys(found)
-            ]
+            rows = [_row(queue, m) for m, found in zip(messages, wanted, strict=True) for queue in dict.fromkeys(found)]
             BrokerMessage.objects.using(self.alias).put(rows)
         return [CONFIRMED if found else UNROUTABLE for found in wanted]
 
@@ -90,9 +88,7 @@ class Subscriber:
     that have come together at once. Where that fails the lease runs out, and they come again.
     """
 
-    def __init__(
-        self, options: Options, queue: Queue, *, prefetch: int, retries: transports.Publisher
-    ) -> None:
+    def __init__(self, options: Options, queue: Queue, *, prefetch: int, retries: transports.Publisher) -> None:
         self.alias = _alias(options)
         self.queue = queue
         self.prefetch = 1 if queue.ordered else prefetch
@@ -230,9 +226,7 @@ def declare(options: Options, topology: Topology) -> None:
     alias = _alias(options)
     with _available(alias), transaction.atomic(using=alias):
         for queue, patterns in _wanted(topology).items():
-            BrokerQueue.objects.using(alias).update_or_create(
-                name=queue.name, defaults={"ordered": queue.ordered}
-            )
+            BrokerQueue.objects.using(alias).update_or_create(name=queue.name, defaults={"ordered": queue.ordered})
             bindings = BrokerBinding.objects.using(alias)
             bindings.filter(queue=queue.name).exclude(pattern__in=patterns).delete()
             bindings.bulk_create(
