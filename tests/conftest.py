@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
+import django
 import pytest
 from django.db import connections
 
@@ -24,6 +25,7 @@ from tests.services.proxy import Proxy
 from tests.services.rabbitmq import RabbitMQ, Vhost
 from tests.services.rabbitmq import rabbitmq as get_rabbitmq
 from tests.services.report import Report
+from tests.settings import smtp
 
 Server = TypeVar("Server", RabbitMQ, PostgreSQL)
 REPORT = pytest.StashKey[Report]()
@@ -179,15 +181,14 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 def daemon(processes: Processes, database_urls: dict[str, str], settings: Any) -> Callable[..., Process]:
     """Starts `manage.py` commands in a process of their own: `daemon("eventbridge", "relay", env={…})`.
 
-    They use the test's databases, the broker that `settings.EVENTBRIDGE` names when they start, and its mail server.
+    They use the test's databases, the broker that `settings.EVENTBRIDGE` names when they start,
+    and its mail server.
     """
 
     def start(*arguments: str, env: dict[str, str] | None = None) -> Process:
         ours = {
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "BROKER_URL": settings.EVENTBRIDGE.get("BROKER_URL", ""),
-            "EMAIL_HOST": settings.EMAIL_HOST,
-            "EMAIL_PORT": str(settings.EMAIL_PORT),
         }
         return processes.python("-m", "django", *arguments, env={**ours, **database_urls, **(env or {})})
 
@@ -212,10 +213,14 @@ def proxy_to() -> Iterator[Callable[[str], Proxy]]:
 
 
 @pytest.fixture
-def mail_server(settings: Any) -> Iterator[MailServer]:
-    """An SMTP server that Django's mail goes to, of this process and of daemons started from now on."""
+def mail_server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
+    """An SMTP server that Django's mail goes to, of this process and of programs started from now on."""
     server = MailServer()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = server.host, server.port
+    monkeypatch.setenv("EMAIL_HOST", server.host)
+    monkeypatch.setenv("EMAIL_PORT", str(server.port))
+    if django.VERSION < (6, 1):  # pytest-django has put the one that sends nothing here
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    for name, value in smtp(server.host, server.port).items():
+        setattr(settings, name, value)
     yield server
     server.down()

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import django
+
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
@@ -66,8 +68,16 @@ EVENTBRIDGE = {
     "BROKER_URL": os.environ.get("BROKER_URL") or "database://",
 }
 
-EMAIL_HOST = os.environ.get("EMAIL_HOST", "127.0.0.1")
-EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "25"))
+
+def smtp(host: str, port: int) -> dict[str, Any]:
+    """The settings that send mail there: Django 6.1 has MAILERS, and warns of what was before."""
+    if django.VERSION >= (6, 1):
+        backend = "django.core.mail.backends.smtp.EmailBackend"
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": {"host": host, "port": port}}}}
+    return {"EMAIL_HOST": host, "EMAIL_PORT": port}
+
+
+globals().update(smtp(os.environ.get("EMAIL_HOST", "127.0.0.1"), int(os.environ.get("EMAIL_PORT", "25"))))
 
 SECRET_KEY = "the tests keep no secret"
 USE_TZ = True

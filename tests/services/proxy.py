@@ -38,6 +38,7 @@ class Lane:
         self._open.set()
 
     def pump(self, source: socket.socket, target: socket.socket) -> None:
+        """Hand on what `source` sends until it sends no more."""
         with suppress(OSError):
             while data := source.recv(65536):
                 time.sleep(self.delay)
@@ -47,9 +48,31 @@ class Lane:
                     continue
                 target.sendall(data)
                 self.passed += len(data)
-        for end in (source, target):
+
+
+class Link:
+    """One connection: the client's half and the server's half."""
+
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self._ends = (client, server)
+        self._cut = False
+
+    def serve(self, lane: Lane, source: socket.socket, target: socket.socket) -> None:
+        """Pump one way; when that ends, end the whole connection, in order unless it was cut."""
+        lane.pump(source, target)
+        if not self._cut:
+            for end in self._ends:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """Reset both halves."""
+        self._cut = True
+        for end in self._ends:
             with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                end.shutdown(socket.SHUT_RD)  # wakes the thread that reads it, which then lets go of it
+            end.close()
 
 
 class Proxy:
@@ -63,7 +86,7 @@ class Proxy:
         self.port = free_port()
         self.to_server, self.to_client = Lane(), Lane()
         self.connections = 0  # how many were ever accepted
-        self._live: list[socket.socket] = []
+        self._live: list[Link] = []
         self._listener: socket.socket | None = None
         self.accept()
 
@@ -76,11 +99,8 @@ class Proxy:
     def cut(self) -> None:
         """Reset every connection; new ones are accepted."""
         live, self._live = self._live, []
-        for end in live:
-            with suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-                end.shutdown(socket.SHUT_RD)  # wakes the lane that reads it, which then lets go
-            end.close()
+        for link in live:
+            link.cut()
 
     def refuse(self) -> None:
         """Accept nothing new, as a server that is down. Connections that exist stay: see `cut`."""
@@ -115,6 +135,7 @@ class Proxy:
         except OSError:
             client.close()
             return
-        self._live += [client, server]
-        threading.Thread(target=self.to_server.pump, args=(client, server), daemon=True).start()
-        threading.Thread(target=self.to_client.pump, args=(server, client), daemon=True).start()
+        link = Link(client, server)
+        self._live.append(link)
+        for way in ((self.to_server, client, server), (self.to_client, server, client)):
+            threading.Thread(target=link.serve, args=way, daemon=True).start()
