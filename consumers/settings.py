@@ -4,7 +4,7 @@ from demo_project.settings import *  # noqa: F403
 from demo_project.settings import EVENTBRIDGE as SITE
 
 INSTALLED_APPS = ["eventbridge", "demo_project.bookstore", "demo_project.trail"]
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = []
 TEMPLATES = []
 ROOT_URLCONF = ""
 WSGI_APPLICATION = ""

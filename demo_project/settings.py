@@ -15,6 +15,7 @@ STATE = Path(os.environ.get("BOOKSTORE_STATE") or ROOT / "demo_project" / "var")
 
 DEBUG = environment.flag("DEBUG", default=True)
 DEMO = environment.flag("BOOKSTORE_DEMO", default=DEBUG)  # offers "Publish, then fail" on a book's page
+BOOKSTORE_TRAIL = True  # every process writes down what happened to each event, for the Events page
 SECRET_KEY = os.environ.get("SECRET_KEY") or ("only-for-development" if DEBUG else "")
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
@@ -65,6 +66,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 EVENTBRIDGE: dict[str, Any] = {
     "BROKER_URL": os.environ.get("BROKER_URL") or "database://",
     "SOURCE": "/bookstore",
+}
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"eventbridge": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL") or "INFO"}},
 }
 
 EMAIL_FILE_PATH = STATE / "mail"  # the Mail page reads what is here

@@ -1,5 +1,7 @@
 """The bookstore in Django's admin."""
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -22,7 +24,7 @@ class BookAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("title", "status", "author_id")
     list_filter = ("status",)
     search_fields = ("title", "slug")
-    prepopulated_fields = {"slug": ("title",)}
+    prepopulated_fields: ClassVar = {"slug": ("title",)}
     actions = ("publish",)
 
     @admin.action(description="Publish selected books")

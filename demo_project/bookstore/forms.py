@@ -1,6 +1,6 @@
 """What people may type about authors and books, and what is said beside a field that does not fit."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -15,7 +15,7 @@ class AuthorForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
     class Meta:
         model = Author
         fields = ("full_name", "short_name", "email")
-        help_texts = {
+        help_texts: ClassVar = {
             "short_name": "As it stands in lists, such as “Le Guin”.",
             "email": "Where we write when a book of theirs is published. May stay empty.",
         }
@@ -35,7 +35,7 @@ class BookForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Book
         fields = ("title", "slug", "author_id", "content")
-        widgets = {"content": forms.Textarea(attrs={"rows": 8})}
+        widgets: ClassVar = {"content": forms.Textarea(attrs={"rows": 8})}
 
     def clean_slug(self) -> str:
         """What was typed, or the title's own words; a message where nothing is left of them."""

@@ -114,6 +114,6 @@ def daemons() -> list[Daemon]:
 def duration(passed: timedelta) -> str:
     """A span as people say it: 85 ms, 1.2 s, 3 min."""
     seconds = max(passed.total_seconds(), 0)
-    if seconds < 1:
+    if passed < timedelta(seconds=1):
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return f"{seconds:.1f} s" if passed < timedelta(minutes=2) else f"{seconds / 60:.0f} min"

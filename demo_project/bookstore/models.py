@@ -17,7 +17,7 @@ class Author(models.Model):
     email = models.EmailField(blank=True)
 
     class Meta:
-        ordering = ["full_name", "pk"]
+        ordering = ("full_name", "pk")
 
     def __str__(self) -> str:
         return self.full_name
@@ -42,28 +42,10 @@ class Book(models.Model):
     author_id = models.PositiveIntegerField(null=True, blank=True, db_index=True)
 
     class Meta:
-        ordering = ["title", "pk"]
+        ordering = ("title", "pk")
 
     def __str__(self) -> str:
         return self.title
-
-    def get_absolute_url(self) -> str:
-        """The book's page."""
-        return reverse("book", args=[self.pk])
-
-    @property
-    def is_published(self) -> bool:
-        """Whether this instance says Published (the row may say otherwise until it is saved)."""
-        return self.status == self.Status.PUBLISHED
-
-    def author(self, using: str | None = None) -> Author | None:
-        """The author, or None if there is none or they were deleted. Asks the database every time."""
-        return Author.objects.using(using).filter(pk=self.author_id).first()
-
-    def publish(self) -> None:
-        """Make the book Published and save that."""
-        self.status = self.Status.PUBLISHED
-        self.save(update_fields=["status"])
 
     def save(
         self,
@@ -81,6 +63,24 @@ class Book(models.Model):
             super().save(force_insert=force_insert, force_update=force_update, using=using, update_fields=fields)
             if becomes_published:
                 book_published.send(sender=Book, book=self, author=self.author(using), using=using)
+
+    def get_absolute_url(self) -> str:
+        """The book's page."""
+        return reverse("book", args=[self.pk])
+
+    @property
+    def is_published(self) -> bool:
+        """Whether this instance says Published (the row may say otherwise until it is saved)."""
+        return self.status == self.Status.PUBLISHED
+
+    def author(self, using: str | None = None) -> Author | None:
+        """The author, or None if there is none or they were deleted. Asks the database every time."""
+        return Author.objects.using(using).filter(pk=self.author_id or 0).first()
+
+    def publish(self) -> None:
+        """Make the book Published and save that."""
+        self.status = self.Status.PUBLISHED
+        self.save(update_fields=["status"])
 
     def _is_not_yet_published(self, using: str) -> bool:
         """Published here, but not in the row, which is locked: of two that publish at once, one does."""

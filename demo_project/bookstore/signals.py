@@ -3,4 +3,4 @@
 from django.dispatch import Signal
 
 book_published = Signal()
-"""A book's status became Published. Sent with `sender=Book`, `book`, `author` (or None) and `using`, in the transaction."""
+"""A book became Published. Sent in the transaction, with `sender=Book`, `book`, `author` (or None) and `using`."""

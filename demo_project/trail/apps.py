@@ -1,12 +1,16 @@
 """The trail as a Django app."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class TrailConfig(AppConfig):
-    """Listens in whichever process it is installed: the site, the relay, the consumers."""
+    """Listens where `BOOKSTORE_TRAIL` says so: in the site, the relay and the consumers."""
 
     name = "demo_project.trail"
 
     def ready(self) -> None:
-        from . import receivers  # noqa: F401, PLC0415 - they connect themselves
+        from . import receivers
+
+        if getattr(settings, "BOOKSTORE_TRAIL", False):
+            receivers.connect()

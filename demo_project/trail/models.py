@@ -1,5 +1,7 @@
 """Step: something that happened to an event, and when."""
 
+from datetime import datetime
+
 from django.db import models
 
 
@@ -10,7 +12,7 @@ class StepQuerySet(models.QuerySet["Step"]):
         """The steps of the newest events, the newest event first, each event's steps as they happened."""
         starts = self.filter(what=Step.What.RECORDED).order_by("-pk")[:newest]
         ways: dict[str, list[Step]] = {start.event_id: [] for start in starts}
-        for step in self.filter(event_id__in=ways).order_by("at", "pk"):
+        for step in sorted(self.filter(event_id__in=ways), key=Step.place):
             ways[step.event_id].append(step)
         return ways
 
@@ -36,7 +38,11 @@ class Step(models.Model):
     objects = StepQuerySet.as_manager()
 
     class Meta:
-        ordering = ["pk"]
+        ordering = ("pk",)
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id} {self.what}"
+
+    def place(self) -> tuple[bool, bool, datetime, int]:
+        """Recorded comes first, relayed second, then time decides: a quick consumer is done before the relay is."""
+        return self.what != self.What.RECORDED, self.what != self.What.RELAYED, self.at, self.pk

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.dispatch import receiver
 from django.utils import timezone
 
 from eventbridge import Consumer, Event
@@ -15,8 +14,7 @@ from eventbridge.transports import Message
 from .models import Step
 
 
-@receiver(emitted)
-def recorded(sender: Any, events: Sequence[Event[Any]], using: str, **kwargs: Any) -> None:
+def was_recorded(sender: Any, events: Sequence[Event[Any]], using: str, **kwargs: Any) -> None:
     """Events are in the outbox; if their transaction rolls back, neither they nor these steps remain."""
     Step.objects.using(using).bulk_create(
         Step(
@@ -30,7 +28,6 @@ def recorded(sender: Any, events: Sequence[Event[Any]], using: str, **kwargs: An
     )
 
 
-@receiver(relayed)
 def was_relayed(sender: Any, entries: Sequence[PendingEntry], **kwargs: Any) -> None:
     """The broker has confirmed them."""
     now = timezone.now()
@@ -39,13 +36,11 @@ def was_relayed(sender: Any, entries: Sequence[PendingEntry], **kwargs: Any) -> 
     )
 
 
-@receiver(handled)
 def was_handled(sender: Any, consumer: Consumer, event: Event[Any], attempt: int, **kwargs: Any) -> None:
     """A handler did its work."""
     _write(event.id, event.type, Step.What.HANDLED, consumer.name, f"attempt {attempt}")
 
 
-@receiver(retried)
 def has_failed(
     sender: Any, consumer: Consumer, message: Message, attempt: int, after: float, error: Any, **kwargs: Any
 ) -> None:
@@ -54,11 +49,31 @@ def has_failed(
     _write(message.id, message.type, Step.What.FAILED, consumer.name, note)
 
 
-@receiver(died)
 def has_died(sender: Any, consumer: Consumer, letter: DeadLetter, **kwargs: Any) -> None:
     """A consumer gave up."""
     note = f"attempt {letter.attempts}: {letter.error}"
     _write(letter.event_id, letter.type, Step.What.DEAD, consumer.name, note)
+
+
+RECEIVERS = (
+    (emitted, was_recorded),
+    (relayed, was_relayed),
+    (handled, was_handled),
+    (retried, has_failed),
+    (died, has_died),
+)
+
+
+def connect() -> None:
+    """Write the trail from now on."""
+    for signal, receiver in RECEIVERS:
+        signal.connect(receiver)
+
+
+def disconnect() -> None:
+    """Write it no more."""
+    for signal, receiver in RECEIVERS:
+        signal.disconnect(receiver)
 
 
 def _write(event_id: str, event_type: str, what: Step.What, who: str, note: str) -> None:

@@ -13,7 +13,7 @@ from ..models import Author, Book
 from .authors import PAGE_SIZE
 
 
-class PressJammed(Exception):
+class PressError(Exception):
     """What goes wrong in `book_publish_and_fail`."""
 
 
@@ -76,7 +76,7 @@ def book_publish_and_fail(request: HttpRequest, pk: int) -> HttpResponse:
     book = get_object_or_404(Book, pk=pk)
     try:
         _publish_and_fail(book)
-    except PressJammed:
+    except PressError:
         messages.warning(request, "The transaction failed after publishing: no change was kept, no event was sent.")
     return redirect(book)
 
@@ -84,7 +84,7 @@ def book_publish_and_fail(request: HttpRequest, pk: int) -> HttpResponse:
 @transaction.atomic
 def _publish_and_fail(book: Book) -> None:
     book.publish()
-    raise PressJammed
+    raise PressError
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
