@@ -18,6 +18,9 @@ from eventbridge.transports import Options
 LINK_ERRORS = (amqp.exceptions.AMQPError, OSError, ssl.SSLError)
 """What py-amqp raises when a broker, a link or a channel fails."""
 
+APPLY = "run `manage.py eventbridge topology --apply`"
+NOT_FOUND = 404
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -13,7 +13,7 @@ from amqp.exceptions import AccessRefused, ChannelError, NotFound
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.topology import Binding, Exchange, Queue, Topology
 from eventbridge.transports import Options
-from eventbridge.transports.rabbitmq.connection import LINK_ERRORS, connect
+from eventbridge.transports.rabbitmq.connection import APPLY, LINK_ERRORS, connect
 
 # RabbitMQ's words, the same from 3.10 to 4: rabbit_misc.erl, assert_args_equivalence1.
 _OTHER = re.compile(r"inequivalent arg '(.+?)' for .+?: received (.+?) but current is (.+)", re.DOTALL)
@@ -27,12 +27,10 @@ def declare(options: Options, topology: Topology) -> None:
     Raises TopologyMismatch, with a line for each thing that is there but other, or that this user
     may not declare; all the others exist then. Raises Unavailable.
     """
-    problems: list[str] = []
+    things: list[Thing] = [*topology.exchanges, *topology.queues, *topology.bindings]
     with _link(options) as link:
-        for thing in (*topology.exchanges, *topology.queues, *topology.bindings):
-            error = _try(link, thing, _declare)
-            if error is not None:
-                problems.append(_problem(thing, error))
+        errors = [(thing, _try(link, thing, _declare)) for thing in things]
+    problems = [_problem(thing, error) for thing, error in errors if error is not None]
     if problems:
         raise TopologyMismatch("\n".join(problems))
 
@@ -44,14 +42,12 @@ def missing(options: Options, topology: Topology) -> list[str]:
     others are taken to be there (``declare`` makes them again in any case, which changes nothing).
     """
     with _link(options) as link:
-        absent = [
-            thing
-            for thing in (*topology.exchanges, *topology.queues)
-            if isinstance(_try(link, thing, _look_for), NotFound)
-        ]
-    names = {(type(thing), thing.name) for thing in absent}
-    lost = [b for b in topology.bindings if {(Exchange, b.exchange), (Queue, b.queue)} & names]
-    return [_name(thing) for thing in (*absent, *lost)]
+        exchanges = [e for e in topology.exchanges if isinstance(_try(link, e, _look_for), NotFound)]
+        queues = [q for q in topology.queues if isinstance(_try(link, q, _look_for), NotFound)]
+    sources, targets = {e.name for e in exchanges}, {q.name for q in queues}
+    bindings = [b for b in topology.bindings if b.exchange in sources or b.queue in targets]
+    absent: list[Thing] = [*exchanges, *queues, *bindings]
+    return [_name(thing) for thing in absent]
 
 
 @contextmanager
@@ -113,11 +109,11 @@ def _problem(thing: Thing, error: ChannelError) -> str:
         argument, wanted, current = other.groups()
         return (
             f"{_name(thing)} is there, but with {argument} = {current} where {wanted} is needed. RabbitMQ cannot "
-            f"change that: let it run empty, delete it, and run `manage.py eventbridge topology --apply`."
+            f"change that: let it run empty, delete it, and {APPLY}."
         )
     if isinstance(error, AccessRefused):
         return (
-            f"{_name(thing)}: this user may not declare it ({error.reply_text}). Declare as a user who may, with "
-            f"`manage.py eventbridge topology --apply`, and set AUTO_DECLARE to False for this one."
+            f"{_name(thing)}: this user may not declare it ({error.reply_text}). As one who may, {APPLY}, "
+            f"and set AUTO_DECLARE to False here."
         )
     return f"{_name(thing)}: {error.reply_text}"

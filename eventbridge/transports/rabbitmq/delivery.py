@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from pika.spec import Basic, BasicProperties
+from pika.spec import Basic, BasicProperties  # type: ignore[import-untyped]
 
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.topology import rung
 from eventbridge.transports import ATTEMPT_HEADER, Message, Publisher, Scalar
+from eventbridge.transports.rabbitmq.connection import APPLY
 
 _MOST_ATTEMPTS = 1_000_000
 # The broker's own notes on a message: as headers of a new one they would be forgeries, and CC and
@@ -76,9 +77,7 @@ class RabbitDelivery:
         if outcome.state == "nacked":
             raise Unavailable(f"{rung(after)}: {outcome.why}")
         if outcome.state != "confirmed":
-            raise TopologyMismatch(
-                f"{rung(after)} does not take retries ({outcome.why}): run `manage.py eventbridge topology --apply`"
-            )
+            raise TopologyMismatch(f"{rung(after)} does not take retries ({outcome.why}): {APPLY}")
 
 
 def _broker_header(name: str) -> bool:

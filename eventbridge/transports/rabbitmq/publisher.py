@@ -12,12 +12,11 @@ from amqp.exceptions import AccessRefused, ChannelError, NotFound
 from eventbridge.errors import Unavailable
 from eventbridge.transports import Message, Options, Outcome
 from eventbridge.transports.rabbitmq.confirms import ConfirmChannel, Unencodable
-from eventbridge.transports.rabbitmq.connection import LINK_ERRORS
+from eventbridge.transports.rabbitmq.connection import APPLY, LINK_ERRORS
 from eventbridge.transports.rabbitmq.link import Link
 
 WINDOW = 1_000
 """Messages that may wait for their confirm at a time."""
-APPLY = "run `manage.py eventbridge topology --apply`"
 
 
 class Publisher:

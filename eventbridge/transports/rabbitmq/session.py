@@ -6,8 +6,6 @@ but with our own deadlines: BlockingConnection's calls wait for their reply with
 
 from __future__ import annotations
 
-import ssl
-import struct
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -15,40 +13,17 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-import pika
-from pika import frame, spec
-from pika.adapters.select_connection import IOLoop, SelectConnection
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.adapters.select_connection import IOLoop  # type: ignore[import-untyped]
+from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 
 from eventbridge.errors import Unavailable
 from eventbridge.transports import Message, Options
-from eventbridge.transports.rabbitmq.connection import Endpoint, client_properties, endpoints
+from eventbridge.transports.rabbitmq.connection import endpoints
 from eventbridge.transports.rabbitmq.delivery import as_message
+from eventbridge.transports.rabbitmq.wire import Wire, parameters, reason
 
-APPLY = "run `manage.py eventbridge topology --apply`"
-
-
-class _Connection(SelectConnection):
-    """pika cannot read every header that RabbitMQ carries: a NaN, for one, makes it raise.
-
-    The link would be lost to such a message again and again (pika/data.py, decode_value makes an
-    int of every float). It gets through without its properties instead, for the consumer to judge.
-    """
-
-    def _read_frame(self) -> Any:
-        try:
-            return super()._read_frame()
-        except (ValueError, OverflowError, RecursionError, struct.error, AMQPError):
-            return _bare_header(self._frame_buffer)
-
-
-def _bare_header(data: bytes) -> tuple[int, frame.Header]:
-    kind, channel, size = struct.unpack_from(">BHL", data)
-    if kind != spec.FRAME_HEADER:
-        raise
-    (body_size,) = struct.unpack_from(">Q", data, spec.FRAME_HEADER_SIZE + 4)
-    end = spec.FRAME_HEADER_SIZE + size + spec.FRAME_END_SIZE
-    return end, frame.Header(channel, body_size, spec.BasicProperties())
+_BREATH = 0.01
+"""Seconds for which the link may go unserved while messages are at hand."""
 
 
 class Session:
@@ -62,7 +37,7 @@ class Session:
         self._options = options
         self._queue = queue
         self._prefetch = prefetch
-        self._loop = IOLoop()  # type: ignore[no-untyped-call]
+        self._loop = IOLoop()
         self._lock = threading.Lock()
         self._lost = ""
         self._consuming = False
@@ -72,7 +47,8 @@ class Session:
         self._settled: list[tuple[int, bool]] = []
         self._connection: Any = None
         self._channel: Any = None
-        self._heard = (0, monotonic())
+        self._turned = monotonic()
+        self._heard = (0, self._turned)
         self._open()
 
     # --- beginning -------------------------------------------------------------------------------
@@ -83,8 +59,8 @@ class Session:
         patience = self._options.connect_timeout * len(brokers) + self._options.confirm_timeout
         until = monotonic() + patience
         made: list[Any] = []
-        parameters = [_parameters(broker, self._options) for broker in brokers]
-        workflow = _Connection.create_connection(parameters, made.append, self._loop)
+        tried = [parameters(broker, self._options) for broker in brokers]
+        workflow = Wire.create_connection(tried, made.append, self._loop)
         self._turn_until(lambda: bool(made), until)
         if not made:
             workflow.abort()
@@ -93,14 +69,14 @@ class Session:
             self._consume()
             self._turn_until(lambda: self._consuming, until)
         if not self._consuming:
-            why = self._lost or (_reason(made[0]) if made else "no answer")
+            why = self._lost or (reason(made[0]) if made else "no answer")
             self._abandon()
             raise Unavailable(why)
 
     def _consume(self) -> None:
-        self._connection.add_on_close_callback(lambda _, why: self._lose(_reason(why)))
+        self._connection.add_on_close_callback(lambda _, why: self._lose(reason(why)))
         self._channel = self._connection.channel(on_open_callback=self._on_channel_open)
-        self._channel.add_on_close_callback(lambda _, why: self._lose(_reason(why)))
+        self._channel.add_on_close_callback(lambda _, why: self._lose(reason(why)))
         self._channel.add_on_cancel_callback(lambda _: self._lose(f"queue {self._queue!r} was deleted or moved"))
 
     def _on_channel_open(self, channel: Any) -> None:
@@ -121,9 +97,10 @@ class Session:
 
         Raises Unavailable once the session is lost.
         """
-        until = monotonic() + wait
-        self._turn(0)
-        self._turn_until(lambda: bool(self._inbox), until)
+        now = monotonic()
+        if now - self._turned > _BREATH:
+            self._turn(0)
+        self._turn_until(lambda: bool(self._inbox), now + wait)
         if self._lost:
             self._abandon()
             raise Unavailable(self._lost)
@@ -140,8 +117,9 @@ class Session:
             self._loop.poll()
             self._loop.process_timeouts()
         except Exception as error:
-            self._lose(_reason(error))
+            self._lose(reason(error))
         self._loop.remove_timeout(alarm)
+        self._turned = monotonic()
         self._listen()
 
     def _listen(self) -> None:
@@ -150,8 +128,8 @@ class Session:
             return
         count, since = self._heard
         if count != self._connection.bytes_received:
-            self._heard = (self._connection.bytes_received, monotonic())
-        elif monotonic() - since > 2 * self._options.heartbeat:
+            self._heard = (self._connection.bytes_received, self._turned)
+        elif self._turned - since > 2 * self._options.heartbeat:
             self._lose("the broker has been silent for two heartbeats")
 
     def _lose(self, why: str) -> None:
@@ -232,39 +210,8 @@ class Session:
                 connection._terminate_stream(AMQPError(self._lost))  # noqa: SLF001 there is no public abort
                 self._turn(0)
                 self._turn(0)
-        self._loop.close()  # type: ignore[no-untyped-call]
+        self._loop.close()
 
 
 def _nothing() -> None:
     """Only to be woken."""
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ChannelClosedByBroker) and error.reply_code == 404:
-        return f"{error.reply_text}: {APPLY}"
-    inner = getattr(error, "exceptions", None) or getattr(error, "args", None) or (error,)
-    return str(error) if not inner else f"{type(error).__name__}: {', '.join(map(str, inner))}"
-
-
-def _parameters(broker: Endpoint, options: Options) -> pika.ConnectionParameters:
-    return pika.ConnectionParameters(
-        host=broker.host,
-        port=broker.port,
-        virtual_host=broker.vhost,
-        credentials=pika.PlainCredentials(broker.user, broker.password),
-        heartbeat=options.heartbeat,
-        ssl_options=_tls(broker, options) if broker.checked_name else None,
-        connection_attempts=1,
-        socket_timeout=options.connect_timeout,
-        stack_timeout=options.connect_timeout,
-        blocked_connection_timeout=options.confirm_timeout,
-        client_properties=client_properties(options, "subscriber"),
-        tcp_options={"TCP_USER_TIMEOUT": round(options.confirm_timeout * 1000)},
-    )
-
-
-def _tls(broker: Endpoint, options: Options) -> pika.SSLOptions:
-    context = ssl.create_default_context(cafile=options.tls.get("ca"))
-    if "cert" in options.tls:
-        context.load_cert_chain(options.tls["cert"], options.tls.get("key"))
-    return pika.SSLOptions(context, broker.checked_name)
