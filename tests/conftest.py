@@ -30,6 +30,7 @@ from tests.settings import smtp
 Server = TypeVar("Server", RabbitMQ, PostgreSQL)
 REPORT = pytest.StashKey[Report]()
 VENDOR = os.environ.get("EVENTBRIDGE_TEST_DATABASE") or "sqlite"
+DEVELOPERS_OWN = ("DATABASE_URL", "BROKER_URL", "EMAIL_URL", "EMAIL_HOST", "EMAIL_PORT")
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "postgresql", "database_urls", "daemon"}
 
 
@@ -39,6 +40,8 @@ DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "postgresql", "dat
 def pytest_configure(config: pytest.Config) -> None:
     if VENDOR not in ("sqlite", "postgresql"):
         raise pytest.UsageError(f"EVENTBRIDGE_TEST_DATABASE={VENDOR} is neither sqlite nor postgresql")
+    for name in DEVELOPERS_OWN:  # programs that tests start inherit the environment
+        os.environ.pop(name, None)
     config.stash[REPORT] = Report()
 
 
@@ -188,9 +191,10 @@ def daemon(processes: Processes, database_urls: dict[str, str], settings: Any) -
     def start(*arguments: str, env: dict[str, str] | None = None) -> Process:
         ours = {
             "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "BROKER_URL": settings.EVENTBRIDGE.get("BROKER_URL", ""),
+            "SHOP_BROKER_URL": settings.EVENTBRIDGE.get("BROKER_URL", ""),
+            **{f"SHOP_{name}": url for name, url in database_urls.items()},
         }
-        return processes.python("-m", "django", *arguments, env={**ours, **database_urls, **(env or {})})
+        return processes.python("-m", "django", *arguments, env={**ours, **(env or {})})
 
     return start
 
@@ -216,8 +220,9 @@ def proxy_to() -> Iterator[Callable[[str], Proxy]]:
 def mail_server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
     """An SMTP server that Django's mail goes to, of this process and of programs started from now on."""
     server = MailServer()
-    monkeypatch.setenv("EMAIL_HOST", server.host)
-    monkeypatch.setenv("EMAIL_PORT", str(server.port))
+    for prefix in ("", "SHOP_"):  # as the bookstore's settings and the shop's ask for them
+        monkeypatch.setenv(f"{prefix}EMAIL_HOST", server.host)
+        monkeypatch.setenv(f"{prefix}EMAIL_PORT", str(server.port))
     if django.VERSION < (6, 1):  # pytest-django has put the one that sends nothing here
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     for name, value in smtp(server.host, server.port).items():

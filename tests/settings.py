@@ -1,8 +1,8 @@
 """Settings of the test app, for the tests themselves and for the daemons that they start.
 
-Two databases of one vendor, `default` and `archive`. A daemon gets theirs through DATABASE_URL and
-ARCHIVE_DATABASE_URL; pytest chooses the vendor by EVENTBRIDGE_TEST_DATABASE and fills in the place
-(tests/conftest.py) before anything connects.
+Two databases of one vendor, `default` and `archive`. Pytest chooses the vendor by EVENTBRIDGE_TEST_DATABASE and
+fills in the place (tests/conftest.py) before anything connects; daemons get theirs through SHOP_… variables. No
+variable of a developer's own environment (DATABASE_URL, BROKER_URL) can lead the tests astray.
 """
 
 import os
@@ -48,8 +48,8 @@ def _default_urls() -> tuple[str, str]:
 
 _default, _archive = _default_urls()
 DATABASES = {
-    "default": database(os.environ.get("DATABASE_URL") or _default),
-    "archive": database(os.environ.get("ARCHIVE_DATABASE_URL") or _archive),
+    "default": database(os.environ.get("SHOP_DATABASE_URL") or _default),
+    "archive": database(os.environ.get("SHOP_ARCHIVE_DATABASE_URL") or _archive),
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -65,7 +65,7 @@ INSTALLED_APPS = [
 AUTH_USER_MODEL = "shop.User"
 EVENTBRIDGE = {
     "SOURCE": "/shop",
-    "BROKER_URL": os.environ.get("BROKER_URL") or "database://",
+    "BROKER_URL": os.environ.get("SHOP_BROKER_URL") or "database://",
 }
 
 
@@ -77,7 +77,7 @@ def smtp(host: str, port: int) -> dict[str, Any]:
     return {"EMAIL_HOST": host, "EMAIL_PORT": port}
 
 
-globals().update(smtp(os.environ.get("EMAIL_HOST", "127.0.0.1"), int(os.environ.get("EMAIL_PORT", "25"))))
+globals().update(smtp(os.environ.get("SHOP_EMAIL_HOST", "127.0.0.1"), int(os.environ.get("SHOP_EMAIL_PORT", "25"))))
 
 SECRET_KEY = "the tests keep no secret"
 USE_TZ = True

@@ -37,9 +37,10 @@ class ContainerHost:
 
     def run(self, *command: str) -> str:
         code, output = self._container.exec(list(command))
+        words = str(output, errors="replace")
         if code:
-            raise RuntimeError(f"{' '.join(command)}: {output.decode(errors='replace')}")
-        return output.decode(errors="replace")
+            raise RuntimeError(f"{' '.join(command)}: {words}")
+        return words
 
     def close(self) -> None:
         self._container.stop()

@@ -38,7 +38,8 @@ def free_port() -> int:
     """A port of the loopback interface that nobody listens on now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        port: int = listener.getsockname()[1]
+    return port
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:
@@ -155,7 +156,8 @@ class PrivateProcess:
         )
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-        return done.stdout
+        output: str = done.stdout
+        return output
 
     def close(self) -> None:
         self.kill()

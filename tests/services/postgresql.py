@@ -82,11 +82,12 @@ class PostgreSQL:
 
     def close_connections(self, database: str | None = None) -> int:
         """Close clients' connections from the server's side, all or those to one database; how many."""
-        return self.ask(
+        closed = self.ask(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
             " AND backend_type = 'client backend' AND coalesce(datname = %s, true)",
             database,
         )
+        return int(str(closed))
 
     def ask(self, statement: str, *parameters: object) -> object:
         """The first value of the statement's result, by a connection of its own."""

@@ -90,7 +90,7 @@ class Vhost:
     def depth(self, queue: str) -> int:
         """How many messages are ready in the queue, by the broker's own count of now."""
         with kombu.Connection(self.url) as connection:
-            return connection.default_channel.queue_declare(queue, passive=True).message_count
+            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
 
     def _ask(self, kind: str) -> Any:
         assert self.management, "this broker has no management interface"
@@ -115,7 +115,7 @@ class RabbitMQ:
     @property
     def version(self) -> str:
         with kombu.Connection(self.url) as connection:
-            return connection.connection.server_properties["version"]
+            return str(connection.connection.server_properties["version"])
 
     # --- its life ---
 
