@@ -1,6 +1,6 @@
 """The site's settings. What differs between machines comes from the environment; the defaults are for development.
 
-DEBUG (1), SECRET_KEY, ALLOWED_HOSTS, HTTPS, BEHIND_PROXY, CSRF_TRUSTED_ORIGINS; DATABASE_URL, BROKER_URL;
+DEBUG (1), SECRET_KEY, ALLOWED_HOSTS, HTTPS, BEHIND_PROXY, CSRF_TRUSTED_ORIGINS; DATABASE_URL, BROKER_URL, AUTO_DECLARE;
 EMAIL_URL or EMAIL_HOST, EMAIL_PORT, …; BOOKSTORE_STATE (where the SQLite file and the mail are kept), BOOKSTORE_DEMO.
 """
 
@@ -66,6 +66,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 EVENTBRIDGE: dict[str, Any] = {
     "BROKER_URL": os.environ.get("BROKER_URL") or "database://",
     "SOURCE": "/bookstore",
+    "AUTO_DECLARE": environment.flag("AUTO_DECLARE", default=True),
 }
 
 LOGGING: dict[str, Any] = {

@@ -23,7 +23,8 @@ from demo_project.stage.voice import paint, say  # noqa: E402
 
 def main() -> int:
     """Play; on a terminal leave the site up until Ctrl-C. Returns the exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     began = time.monotonic()
     say(paint("strong", f"The bookstore's story, on {place('DATABASE_URL')} and {place('BROKER_URL')}"))
     try:

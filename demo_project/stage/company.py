@@ -27,6 +27,7 @@ class Company:
     email: Program
     deletion: Program
     browser: Browser
+    broker_is_shared: bool
 
     def way(self, event: str, subject: str) -> dict[str, Any] | None:
         """The newest event of that type about that subject, with the steps that it has made."""
@@ -91,11 +92,13 @@ def _start(programs: Programs, mail_server: MailServer) -> Company:
         service.wait_for("is ready")
     relay = programs.start("relay", "eventbridge", "relay")
     relay.wait_for("is ready")
+    shared = not programs.env["BROKER_URL"].startswith("database:")
     _introduce(address, site, relay, email, deletion)
-    return Company(programs, mail_server, site, relay, email, deletion, Browser(address))
+    return Company(programs, mail_server, site, relay, email, deletion, Browser(address), shared)
 
 
 def _introduce(address: str, *programs: Program) -> None:
     names = ", ".join(f"{program.name} ({program.pid})" for program in programs)
     say(f"  processes: {names}")
     say(f"  the site:  {paint('strong', address)}")
+    say("  times:     since the event was recorded in the transaction of its change")

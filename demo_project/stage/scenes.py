@@ -19,6 +19,8 @@ class Scenes:
 
     def play(self) -> None:
         """All of it."""
+        if self.company.broker_is_shared:
+            self.clear_the_queue()
         scene("1  An author and two books")
         author = self.write_author("Ursula K. Le Guin", "Le Guin", "ursula@example.org")
         first, second = self.write_book("The Dispossessed", author), self.write_book("The Telling", author)
@@ -28,6 +30,12 @@ class Scenes:
         self.mail_server_stays_down(third)
         self.author_goes(author, [first, second, third])
         self.change_is_rolled_back()
+
+    def clear_the_queue(self) -> None:
+        """An author comes and goes: what an earlier run has left before that in the queue cannot hurt this one."""
+        author = self.write_author("Nobody", "Nobody", "")
+        self.browser.send(f"/authors/{author}/delete/")
+        self.company.until("author.deleted", author, "handled", self.company.deletion, PATIENCE)
 
     def write_author(self, full_name: str, short_name: str, email: str) -> str:
         """A new author, by the form; their number."""
@@ -45,16 +53,17 @@ class Scenes:
         """A book is published, and its author reads it in a mail."""
         scene("2  A book is published: its author gets a mail")
         self.publish(book)
-        self.tell("book.published", book, "handled")
-        self.see_mail("The Dispossessed")
+        self.see_mail("The Dispossessed", self.tell("book.published", book, "handled"))
 
     def mail_server_fails_once(self, book: str) -> None:
         """The first attempt fails, the second one does not."""
         scene("3  The mail server fails once: the retry delivers")
         self.company.mail_server.turn_away(times=1)
         self.publish(book)
-        self.expect("the first attempt fails", self.tell("book.published", book, "handled"), "failed")
-        self.see_mail("The Telling")
+        told = self.tell("book.published", book, "handled")
+        if all(stop["what"] != "failed" for stop in told["stops"]):
+            raise MissingError("the first attempt fails", self.company.email)
+        self.see_mail("The Telling", told)
 
     def mail_server_stays_down(self, book: str) -> None:
         """Every attempt fails; the dead letter waits until the mail server is back, and is replayed."""
@@ -65,9 +74,9 @@ class Scenes:
         self.company.mail_server.welcome()
         number = self.dead_letter(dead["id"])
         self.company.programs.run("replay", "eventbridge", "dead", "replay", str(number))
-        self.tell("book.published", book, "handled")
+        told = self.tell("book.published", book, "handled")
         point(f"dead letter {number} was replayed: manage.py eventbridge dead replay {number}")
-        self.see_mail("Tehanu")
+        self.see_mail("Tehanu", told)
 
     def author_goes(self, author: str, books: list[str]) -> None:
         """The site deletes the author; the deletion service deletes the books, each of which is an event again."""
@@ -85,10 +94,9 @@ class Scenes:
         scene("6  A publication is rolled back: nothing is sent")
         author = self.write_author("Stanisław Lem", "Lem", "lem@example.org")
         book = self.write_book("Solaris", author)
-        before = self.mails()
         self.browser.send(f"/books/{book}/publish-and-fail/", page=f"/books/{book}/")
         self.write_book("Fiasco", author)
-        if self.company.way("book.published", book) or self.mails() != before:
+        if self.company.way("book.published", book) or "Solaris" in self.browser.see("/mail/"):
             raise MissingError("a change that was rolled back sends nothing", self.company.relay)
         if "Drafted" not in self.browser.see(f"/books/{book}/"):
             raise MissingError("a change that was rolled back is not kept", self.company.site)
@@ -106,11 +114,6 @@ class Scenes:
         way(found)
         return found
 
-    def expect(self, what: str, found: dict[str, Any], step: str) -> None:
-        """The way has that step, or it is missing."""
-        if all(stop["what"] != step for stop in found["stops"]):
-            raise MissingError(what, self.company.email)
-
     def dead_letter(self, event_id: str) -> int:
         """The number of an event's dead letter, as the site shows it."""
         letters = self.browser.read("/events.json")["dead"]
@@ -119,13 +122,11 @@ class Scenes:
             raise MissingError(f"the dead letter of event {event_id}", self.company.email)
         return found
 
-    def mails(self) -> list[str]:
-        """The addresses of the mails on the site's page, the newest first."""
-        return re.findall(r"/mail/\w{16}/", self.browser.see("/mail/"))
-
-    def see_mail(self, title: str) -> None:
-        """Open the newest mail as a person would: it must be about that book."""
-        page = self.browser.see((self.mails() or ["/mail/"])[0])
+    def see_mail(self, title: str, told: dict[str, Any]) -> None:
+        """Open the mail of that event, as a person would find it on the site: it must be about that book."""
+        links = re.findall(r"/mail/\w{16}/", self.browser.see("/mail/"))
+        pages = (page for link in links if told["id"] in (page := self.browser.see(link)))
+        page = next(pages, "")
         if title not in page or "ursula@example.org" not in page:
             raise MissingError(f"the mail about “{title}”", self.company.email)
         point(f"the mail about “{title}” is there, to ursula@example.org")

@@ -26,11 +26,18 @@ def point(text: str) -> None:
 
 def way(found: dict[str, Any]) -> None:
     """One event's way, in as many lines as it needs."""
-    stops = [_stop(stop) for stop in found["stops"]]
+    stops = _stops(found["stops"])
     name = found["type"].removeprefix("bookstore.").removesuffix(".v1")
     line = " → ".join([f"{name} {found['subject']}: recorded", *stops])
     for part in textwrap.wrap(line, WIDTH, initial_indent="    ", subsequent_indent="      "):
         say(paint("quiet", part))
+
+
+def _stops(stops: list[dict[str, Any]]) -> list[str]:
+    """The steps in words. What follows a dead letter is its replay."""
+    words = [_stop(stop) for stop in stops]
+    died = next((n for n, stop in enumerate(stops[:-1], 1) if stop["what"] == "dead"), None)
+    return [*words[:died], "replayed", *words[died:]] if died else words
 
 
 def _stop(stop: dict[str, Any]) -> str:
