@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 from eventbridge.conf import settings
-from eventbridge.consumer import Consumer
+from eventbridge.consumer import Consumer, consumers_in
 from eventbridge.crew import Crew
 from eventbridge.daemon import Daemon, RelayPart, process_name
 from eventbridge.models import Heartbeat, InboxEntry
@@ -56,7 +56,14 @@ def make_relay(database: str) -> Relay:
         batch=settings.RELAY_BATCH,
         lease=settings.RELAY_LEASE,
         longest_pause=settings.POLL_INTERVAL,
+        prepare=_declare_what_is_known,
     )
+
+
+def _declare_what_is_known() -> None:
+    """So that an event is not parked because its consumer has not been started yet."""
+    if settings.AUTO_DECLARE:
+        declare(topology_of(consumers_in(settings.CONSUMERS)))
 
 
 def relay_daemon(database: str) -> Daemon:

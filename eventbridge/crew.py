@@ -69,8 +69,9 @@ class Crew:
 
     @property
     def state(self) -> str:
-        why = next((why for why in self._away.values() if why), "") or self._worker.patiently.waiting_for
-        return "waiting" if why else "ready"
+        if "starting" in self._away.values():
+            return "starting"
+        return "waiting" if any(self._away.values()) or self._worker.patiently.waiting_for else "ready"
 
     @property
     def figures(self) -> dict[str, object]:
@@ -131,10 +132,9 @@ class Crew:
             delivery.release()
 
     def _told(self, number: int, why: str) -> None:
-        before, self._away[number] = self._away[number], why
-        if bool(before) != bool(why) or before == "starting":
-            state = "waiting" if why else "ready"
-            telemetry.changed.send_robust(Crew, daemon=f"consumer {self.name}", state=state, why=why)
+        before, self._away[number] = self.state, why
+        if before != self.state:
+            telemetry.changed.send_robust(Crew, daemon=f"consumer {self.name}", state=self.state, why=why)
 
     # --- hands -------------------------------------------------------------------------------
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.db import InterfaceError, OperationalError
 from django.db.transaction import TransactionManagementError
 
 from eventbridge import telemetry
 from eventbridge.capture import source_of
-from eventbridge.errors import Unavailable
+from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.event import with_sequence
 from eventbridge.models import Lease, OutboxEntry
 from eventbridge.models.outbox import OutboxQuerySet, PendingEntry
@@ -27,7 +27,8 @@ class Relay:
     """Publishes what is in one database's outbox, in order, and deletes what was confirmed.
 
     Nothing is locked while the broker is awaited: one lease row, held by the database's clock,
-    keeps other relays away. Call it from one thread. Times in seconds.
+    keeps other relays away. ``prepare`` runs once, before the first event. Call it from one
+    thread. Times in seconds.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Relay:
         batch: int = 500,
         lease: float = 15.0,
         longest_pause: float = 0.5,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self.publisher = publisher
         self.holder = holder
@@ -46,6 +48,7 @@ class Relay:
         self.batch = batch
         self.lease = lease
         self.name = f"relay {database}"
+        self._prepare: Callable[[], None] | None = prepare
         self.state = "starting"
         self.relayed = 0
         self._token: int | None = None
@@ -58,11 +61,12 @@ class Relay:
         try:
             if not self._leads():
                 return self._rest("standby", "another relay is active", self.lease / 3)
+            self._prepare_once()
             entries = self._outbox.pending(self.batch)
             if not entries:
                 return self._rest("ready", "", next(self._idle))
             outcomes = self._publish(entries)
-        except Unavailable as error:
+        except (Unavailable, TopologyMismatch) as error:
             return self._rest("waiting", str(error), next(self._outage))
         except (OperationalError, InterfaceError, TransactionManagementError) as error:
             forget_broken_connection(self.database)
@@ -105,6 +109,12 @@ class Relay:
         self._held_until = asked + self.lease
         return self._token is not None
 
+    def _prepare_once(self) -> None:
+        """Whatever must be done before the first event, as soon as the broker is there."""
+        if self._prepare:
+            self._prepare()
+            self._prepare = None
+
     def _publish(self, entries: Sequence[PendingEntry]) -> Sequence[Outcome]:
         """Publish, and settle what is known even where the link was lost on the way."""
         began = time.monotonic()
@@ -124,7 +134,7 @@ class Relay:
             id=entry.event_id,
             type=entry.type,
             source=source_of(self.database),
-            timestamp=int(entry.created_at.timestamp()),
+            timestamp=entry.recorded,
             headers=json.loads(entry.headers) if entry.headers else {},
         )
 

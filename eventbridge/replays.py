@@ -16,6 +16,7 @@ from eventbridge.topology import EVENTS
 from eventbridge.transports import Delivery, Message
 
 LEASE = 30.0
+_LOOK_EVERY = 1.0
 
 
 class Replays:
@@ -38,8 +39,10 @@ class Replays:
             for letter, redelivered in self._take():
                 self.held.add(letter.pk)
                 yield Replay(self, letter, redelivered)
-            yield None
-            time.sleep(wait)
+            quiet = time.monotonic() + _LOOK_EVERY
+            while time.monotonic() < quiet:
+                time.sleep(wait)
+                yield None
 
     def close(self, deadline: float) -> None:
         until = time.monotonic() + deadline

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from django.db import models, transaction
@@ -36,7 +35,8 @@ class PendingEntry(NamedTuple):
     mandatory: bool
     headers: str
     body: str
-    created_at: datetime
+    recorded: int
+    """Whole seconds since the epoch."""
 
 
 class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
@@ -60,7 +60,7 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
 
         By state, not by a cursor: a transaction that commits late is not passed over.
         """
-        columns = ", ".join(PendingEntry._fields)
+        columns = f"{', '.join(PendingEntry._fields[:-1])}, {sql.epoch(self.db, 'created_at')}"
         return [
             PendingEntry._make(row)
             for row in sql.rows(

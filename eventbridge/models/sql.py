@@ -25,6 +25,13 @@ def now(using: str) -> str:
     return later(using).replace("%s", "0")
 
 
+def epoch(using: str, column: str) -> str:
+    """SQL for a time as whole seconds since the epoch."""
+    if connections[using].vendor == "postgresql":
+        return f"extract(epoch FROM {column})::bigint"
+    return f"CAST(strftime('%%s', {column}) AS INTEGER)"
+
+
 def one_of(using: str, values: Sequence[Any]) -> tuple[str, Any]:
     """SQL for "is one of these" and its one parameter, however many values there are.
 
