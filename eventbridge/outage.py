@@ -83,10 +83,13 @@ class Patience:
         """
         pause, broken = Pause(0.2, 5.0), 0
         while True:
+            before = connections[self.database].connection
             try:
                 done = step()
             except (OperationalError, InterfaceError) as error:
-                if not forget_broken_connection(self.database):
+                # atomic() connects anew when its rollback finds the connection broken.
+                another = connections[self.database].connection is not before
+                if not forget_broken_connection(self.database) and not another:
                     raise
                 broken += is_reachable(self.database)
                 if broken >= _BROKEN_CONNECTIONS:

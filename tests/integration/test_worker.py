@@ -1,0 +1,492 @@
+"""The worker, in this process: one effect per event, the ladder, dead letters, suspects, outages."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+
+from eventbridge import Consumer, Event, Reject, Retry, emit, event_type
+from eventbridge.event import encode, uuid7
+from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
+from eventbridge.transports import Message
+from eventbridge.worker import Worker
+from tests.shop.models import Note
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@event_type("worker.tested.v1", key="number")
+class Happened:
+    number: int
+
+
+@event_type("worker.followed.v1")
+class Followed:
+    number: int
+
+
+class Delivery:
+    """A delivery that remembers how it was settled."""
+
+    def __init__(self, message: Message, attempt: int = 1, *, redelivered: bool = False) -> None:
+        self.message, self.attempt, self.redelivered = message, attempt, redelivered
+        self.settled: list[Any] = []
+
+    def ack(self) -> None:
+        self.settled.append("ack")
+
+    def retry(self, after: float) -> None:
+        self.settled.append(after)
+
+    def release(self) -> None:
+        self.settled.append("release")
+
+
+def message(number: int = 1, **changes: Any) -> Message:
+    event = Event.about(Happened(number=number), source="/elsewhere")
+    fields = {"destination": "", "routing_key": event.type, "body": encode(event), "id": event.id, "type": event.type}
+    return Message(**{**fields, **changes})
+
+
+def delivery(number: int = 1, attempt: int = 1, *, redelivered: bool = False) -> Delivery:
+    return Delivery(message(number), attempt, redelivered=redelivered)
+
+
+def worker(handler: Callable[[Event[Happened]], Any], **policy: Any) -> Worker:
+    consumer = Consumer("worker.test", **{"retries": (5, 30), **policy})
+    consumer.handles(Happened)(handler)
+    return Worker(consumer, threading.Event())
+
+
+def note(event: Event[Happened]) -> None:
+    Note.objects.create(text=str(event.data.number))
+
+
+def notes() -> list[str]:
+    return sorted(Note.objects.values_list("text", flat=True))
+
+
+def fail(event: Event[Happened]) -> None:
+    note(event)
+    raise ValueError("no luck")
+
+
+def test_the_effect_and_the_inbox_row_are_there_before_the_acknowledgement():
+    seen = []
+
+    class Watching(Delivery):
+        def ack(self) -> None:
+            seen.append((notes(), InboxEntry.objects.count(), connections["default"].in_atomic_block))
+
+    worker(note).handle([Watching(message())])
+    assert seen == [(["1"], 1, False)]
+
+
+def test_an_event_that_is_delivered_twice_takes_effect_once():
+    one, other = delivery(), None
+    other = Delivery(one.message)
+    tested = worker(note)
+    tested.handle([one])
+    tested.handle([other])
+    assert notes() == ["1"]
+    assert one.settled == other.settled == ["ack"]
+
+
+def test_two_consumers_each_handle_the_same_event():
+    one = delivery()
+    worker(note).handle([one])
+    second = Consumer("worker.second")
+    second.handles(Happened)(note)
+    Worker(second, threading.Event()).handle([Delivery(one.message)])
+    assert notes() == ["1", "1"]
+
+
+def test_a_handler_that_fails_leaves_no_effect_and_climbs_the_ladder():
+    tried = [delivery(attempt=1), delivery(attempt=2)]
+    tested = worker(fail)
+    for attempt in tried:
+        tested.handle([attempt])
+    assert [attempt.settled for attempt in tried] == [[5], [30]]
+    assert notes() == []
+    assert not InboxEntry.objects.exists()
+
+
+def test_after_the_last_rung_it_is_a_dead_letter_with_its_whole_story():
+    last = delivery(attempt=3)
+    worker(fail).handle([last])
+    letter = DeadLetter.objects.get()
+    assert last.settled == ["ack"]
+    assert bytes(letter.body) == last.message.body
+    assert (letter.consumer, letter.type, letter.attempts) == ("worker.test", "worker.tested.v1", 3)
+    assert (letter.exception, letter.error, letter.reason) == ("ValueError", "no luck", "failed")
+    assert (letter.source, letter.event_id, letter.subject) == ("/elsewhere", last.message.id, "1")
+    assert "in fail" in letter.traceback
+
+
+def test_a_rejected_event_is_a_dead_letter_at_once():
+    def reject(event: Event[Happened]) -> None:
+        raise Reject("no address")
+
+    rejected = delivery()
+    worker(reject).handle([rejected])
+    assert rejected.settled == ["ack"]
+    assert (DeadLetter.objects.get().reason, DeadLetter.objects.get().error) == ("rejected", "no address")
+
+
+@pytest.mark.parametrize(("asked", "given"), [(1, 5), (5, 5), (6, 30), (1000, 30), (None, 5)])
+def test_retry_rounds_up_to_a_rung_and_no_further_than_the_longest(asked: float | None, given: float):
+    def later(event: Event[Happened]) -> None:
+        raise Retry(after=asked)
+
+    retried = delivery()
+    worker(later).handle([retried])
+    assert retried.settled == [given]
+
+
+def test_retry_is_charged_an_attempt():
+    def later(event: Event[Happened]) -> None:
+        raise Retry("busy", after=1)
+
+    worker(later).handle([delivery(attempt=3)])
+    assert DeadLetter.objects.get().error == "busy"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"body": b"{not json"}, "not a CloudEvent"),
+        ({"body": b"\xff\xfe"}, "not a CloudEvent"),
+        ({"content_type": "text/plain"}, "no CloudEvents attributes"),
+        (
+            {"body": b'{"specversion":"1.0","id":"1","source":"/x","type":"worker.tested.v1","data":{"number":"x"}}'},
+            "$.number",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_a_dead_letter_whole_and_never_retried(change: dict[str, Any], why: str):
+    broken = Delivery(message(**change))
+    worker(note).handle([broken])
+    letter = DeadLetter.objects.get()
+    assert (letter.reason, broken.settled, bytes(letter.body)) == ("malformed", ["ack"], broken.message.body)
+    assert why in letter.error
+
+
+def test_an_event_without_a_handler_is_a_dead_letter():
+    body = b'{"specversion":"1.0","id":"1","source":"/x","type":"worker.unknown.v1"}'
+    worker(note).handle([Delivery(message(body=body))])
+    assert DeadLetter.objects.get().reason == "unhandled"
+
+
+def test_the_same_message_that_dies_twice_is_one_dead_letter():
+    first = delivery(attempt=3)
+    tested = worker(fail)
+    tested.handle([first])
+    tested.handle([Delivery(first.message, 3, redelivered=True)])
+    assert DeadLetter.objects.count() == 1
+
+
+def test_another_message_with_the_same_id_has_a_dead_letter_of_its_own():
+    first = message()
+    tested = worker(fail)
+    tested.handle([Delivery(first, 3)])
+    tested.handle([Delivery(message(body=first.body.replace(b'"number":1', b'"number":2'), id=first.id), 3)])
+    assert DeadLetter.objects.count() == 2
+
+
+def test_a_pattern_handler_gets_plain_json():
+    consumer, seen = Consumer("worker.pattern"), []
+    consumer.handles("worker.#")(lambda event: seen.append(event.data))
+    Worker(consumer, threading.Event()).handle([delivery(7)])
+    assert seen == [{"number": 7}]
+
+
+def test_an_async_handler_is_awaited():
+    seen = []
+
+    async def handler(event: Event[Happened]) -> None:
+        seen.append(event.data.number)
+
+    worker(handler).handle([delivery(3)])
+    assert seen == [3]
+
+
+def test_what_a_handler_emits_carries_its_cause_and_goes_with_its_work():
+    def follow(event: Event[Happened]) -> None:
+        emit(Followed(number=event.data.number))
+
+    cause = delivery()
+    worker(follow).handle([cause])
+    body = OutboxEntry.objects.get().body
+    assert f'"causationid":"{cause.message.id}"' in body
+    assert f'"correlationid":"{cause.message.id}"' in body
+
+
+def test_what_a_failing_handler_emitted_is_gone_with_its_work():
+    def follow(event: Event[Happened]) -> None:
+        emit(Followed(number=1))
+        raise ValueError
+
+    worker(follow).handle([delivery()])
+    assert not OutboxEntry.objects.exists()
+
+
+# --- batches ---
+
+
+def test_a_batch_is_one_transaction_and_one_statement_for_the_inbox(django_assert_num_queries: Any):
+    batch = [delivery(n) for n in range(5)]
+    tested = worker(lambda event: None, batch=5)
+    tested.handle([delivery(9)])
+    with django_assert_num_queries(3):  # BEGIN, INSERT, COMMIT
+        tested.handle(batch)
+    assert all(one.settled == ["ack"] for one in batch)
+
+
+def test_when_one_of_a_batch_fails_the_others_take_effect_once_and_it_alone_is_retried():
+    def fail_on_two(event: Event[Happened]) -> None:
+        note(event)
+        if event.data.number == 2:
+            raise ValueError
+
+    batch = [delivery(n) for n in range(4)]
+    worker(fail_on_two, batch=4).handle(batch)
+    assert notes() == ["0", "1", "3"]
+    assert [one.settled for one in batch] == [["ack"], ["ack"], [5], ["ack"]]
+
+
+def test_the_same_event_twice_in_a_batch_takes_effect_once():
+    one = delivery()
+    other = Delivery(one.message)
+    worker(note, batch=2).handle([one, other])
+    assert notes() == ["1"]
+    assert one.settled == other.settled == ["ack"]
+
+
+# --- outside effects ---
+
+
+def test_without_atomic_no_transaction_is_open_while_the_handler_runs():
+    seen = []
+    worker(lambda event: seen.append(connections["default"].in_atomic_block), atomic=False).handle([delivery()])
+    assert seen == [False]
+
+
+def test_without_atomic_a_handled_event_is_not_handled_again():
+    seen, one = [], delivery()
+    tested = worker(lambda event: seen.append(event.id), atomic=False)
+    tested.handle([one])
+    tested.handle([Delivery(one.message)])
+    assert len(seen) == 1
+
+
+def test_without_atomic_a_failing_handler_leaves_no_inbox_row():
+    worker(fail, atomic=False).handle([delivery()])
+    assert not InboxEntry.objects.exists()
+
+
+# --- suspects ---
+
+
+def test_a_first_delivery_runs_unmarked_and_a_suspect_is_counted_before_it_runs():
+    seen = []
+    tested = worker(
+        lambda event: seen.append(list(InboxEntry.objects.values_list("attempts", flat=True))), atomic=False
+    )
+    tested.handle([delivery()])
+    InboxEntry.objects.all().delete()
+    tested.handle([delivery(redelivered=True)])
+    assert seen == [[], [1]]
+
+
+def test_a_suspect_that_succeeds_is_handled_like_any_other():
+    suspect = delivery(redelivered=True)
+    worker(note).handle([suspect])
+    assert (notes(), suspect.settled) == (["1"], ["ack"])
+    assert InboxEntry.objects.get().handled_at is not None
+
+
+def test_a_message_that_kills_its_process_is_dead_after_its_attempts():
+    class Killed(BaseException): ...
+
+    def kill(event: Event[Happened]) -> None:
+        raise Killed
+
+    killer = message()
+    deaths = 0
+    tested = worker(kill)
+    for _ in range(10):
+        last = Delivery(killer, redelivered=deaths > 0)
+        try:
+            tested.handle([last])
+        except Killed:
+            deaths += 1
+        else:
+            break
+    # One unmarked, and one for each of its three attempts.
+    assert deaths == 4
+    assert DeadLetter.objects.get().reason == "crashed"
+    assert last.settled == ["ack"]
+
+
+def test_only_what_ran_when_the_process_died_is_counted():
+    class Killed(BaseException): ...
+
+    def kill_on_two(event: Event[Happened]) -> None:
+        if event.data.number == 2:
+            raise Killed
+        note(event)
+
+    messages = [message(n) for n in range(4)]
+    tested = worker(kill_on_two)
+    left, lives = messages, 0
+    while left and lives < 10:
+        lives += 1
+        held = [Delivery(one, redelivered=lives > 1) for one in left]
+        try:
+            tested.handle(held)
+        except Killed:
+            pass
+        left = [one.message for one in held if not one.settled]
+    assert notes() == ["0", "1", "3"]
+    assert DeadLetter.objects.get().subject == "2"
+
+
+def test_a_suspect_that_fails_is_charged_by_the_ladder_alone():
+    suspect = delivery(redelivered=True)
+    worker(fail).handle([suspect])
+    assert suspect.settled == [5]
+    assert not InboxEntry.objects.exists()
+
+
+def test_suspects_run_one_at_a_time():
+    running, most = [], []
+
+    def handler(event: Event[Happened]) -> None:
+        running.append(1)
+        most.append(len(running))
+        threading.Event().wait(0.02)
+        running.pop()
+
+    tested = worker(handler, atomic=False)
+
+    def handle(number: int) -> None:
+        tested.handle([delivery(number, redelivered=True)])
+        connections.close_all()
+
+    threads = [threading.Thread(target=handle, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert most == [1, 1, 1, 1]
+
+
+# --- order ---
+
+
+def test_an_ordered_consumer_waits_in_place_and_retries_before_the_next():
+    seen = []
+
+    def fail_first(event: Event[Happened]) -> None:
+        seen.append(event.data.number)
+        if seen == [1]:
+            raise ValueError
+
+    one, other = delivery(1), delivery(2)
+    tested = worker(fail_first, ordered=True, retries=(0.01, 0.01))
+    tested.handle([one])
+    tested.handle([other])
+    assert seen == [1, 1, 2]
+    assert one.settled == other.settled == ["ack"]
+
+
+def test_an_ordered_consumer_gives_up_after_its_rungs():
+    failing = delivery()
+    worker(fail, ordered=True, retries=(0.01, 0.01)).handle([failing])
+    assert DeadLetter.objects.get().attempts == 3
+    assert failing.settled == ["ack"]
+
+
+def test_an_ordered_consumer_that_is_stopped_while_it_waits_hands_back():
+    failing = delivery()
+    tested = worker(fail, ordered=True, retries=(50,))
+    tested.stopping.set()
+    tested.handle([failing])
+    assert failing.settled == ["release"]
+    assert not DeadLetter.objects.exists()
+
+
+# --- outages ---
+
+
+@pytest.mark.postgresql
+def test_a_connection_that_the_server_closed_costs_no_attempt():
+    closed = []
+
+    def handler(event: Event[Happened]) -> None:
+        if not closed:
+            closed.append(1)
+            _close_from_the_server_side()
+        note(event)
+
+    one = delivery(attempt=3)
+    worker(handler).handle([one])
+    assert (notes(), one.settled) == (["1"], ["ack"])
+
+
+@pytest.mark.postgresql
+def test_an_event_that_breaks_the_connection_every_time_is_its_own_failure():
+    def handler(event: Event[Happened]) -> None:
+        _close_from_the_server_side()
+        note(event)
+
+    one = delivery(attempt=3)
+    worker(handler).handle([one])
+    assert DeadLetter.objects.get().reason == "failed"
+
+
+def _close_from_the_server_side() -> None:
+    other = connections["default"].copy()
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
+
+
+def test_three_copies_at_once_take_effect_once():
+    copies, first = [], message()
+    tested = worker(note)
+    barrier = threading.Barrier(3)
+
+    def handle() -> None:
+        copy = Delivery(first)
+        copies.append(copy)
+        barrier.wait(10)
+        tested.handle([copy])
+        connections.close_all()
+
+    threads = [threading.Thread(target=handle) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert notes() == ["1"]
+    assert [copy.settled for copy in copies] == [["ack"]] * 3
+
+
+def test_the_inbox_is_pruned_of_what_is_old_and_of_nothing_else():
+    from datetime import timedelta
+
+    inbox = InboxEntry.objects.using("default")
+    with transaction.atomic():
+        inbox.claim("c", [("/s", uuid7()) for _ in range(3)])
+        inbox.claim("c", [("/s", "young")])
+    InboxEntry.objects.exclude(event_id="young").update(handled_at="2020-01-01T00:00:00Z")
+    assert inbox.prune(timedelta(days=30), chunk=2) == 2
+    assert inbox.prune(timedelta(days=30), chunk=2) == 1
+    assert inbox.prune(timedelta(days=30), chunk=2) == 0
+    assert InboxEntry.objects.get().event_id == "young"
