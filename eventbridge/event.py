@@ -22,7 +22,7 @@ import msgspec
 
 from eventbridge.errors import InvalidEvent, MalformedMessage
 from eventbridge.transports import Message
-from eventbridge.values import check_values
+from eventbridge.values import Hook, as_text, check_values, explain, plain
 
 T = TypeVar("T")
 
@@ -117,14 +117,15 @@ class Event(Generic[T]):
         """A new event about ``data``, with its context filled in, and its cause if there is one."""
         kind = event_type_of(type(data))
         value = getattr(data, kind.key) if kind.key else None
+        subject = None if value is None else as_text(value)
         because = cause.get()
         return cls(
             id=uuid7(),
             source=source,
             type=kind.name,
             time=time or datetime.now(UTC),
-            subject=None if value is None else str(value),
-            partitionkey=None if value is None else f"{kind.key}:{value}",
+            subject=subject,
+            partitionkey=None if subject is None else f"{kind.key}:{subject}",
             dataschema=f"{schemas}{kind.name}.json" if schemas else None,
             correlationid=(because.correlationid or because.id) if because else None,
             causationid=because.id if because else None,
@@ -164,38 +165,41 @@ class _Envelope(msgspec.Struct, omit_defaults=True):
     causationid: str | None = None
     traceparent: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"null")
+    data_base64: bytes | None = None
 
 
 _CONTEXT = [field.name for field in dataclasses.fields(Event) if field.name != "data"]
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 
-def encode(event: Event[Any], text: Callable[[Any], str] | None = None) -> bytes:
+def encode(event: Event[Any], hook: Hook = plain) -> bytes:
     """The event as CloudEvents' JSON format, without ``sequence``: the relay puts that in front.
 
-    Encoding does not validate, so the bytes are read once against the type. ``text`` turns a value
-    that JSON does not know (a lazy string) into text. Raises InvalidEvent, naming the field.
+    Encoding does not validate, so the bytes are read once against the type. ``hook`` turns a value
+    that JSON does not know (a lazy string) into one that it knows. Raises InvalidEvent, naming the field.
     """
     kind = event_type_of(type(event.data))
     try:
-        data = msgspec.json.encode(event.data, enc_hook=text or _plain_text)
-        check_values(event.data, kind.decoder.decode(data), text or _plain_text)
+        data = msgspec.json.encode(event.data, enc_hook=hook)
+        check_values(event.data, kind.decoder.decode(data), hook)
+        envelope = _envelope(event, data)
+        _validate(envelope)
+        return msgspec.json.encode(envelope)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidEvent(f"{kind.name}: {error}".replace("`$.", "`")) from error
-    if event.time is None or event.time.tzinfo is None:
-        raise InvalidEvent(f"{kind.name}: time must know its time zone")
+        raise InvalidEvent(f"{kind.name}: {explain(error, event.data, hook)}") from error
+
+
+def _envelope(event: Event[Any], data: bytes) -> _Envelope:
     context = {name: getattr(event, name) for name in _CONTEXT}
-    context["time"] = event.time.astimezone(UTC)
-    return msgspec.json.encode(
-        _Envelope(specversion=SPECVERSION, datacontenttype="application/json", data=msgspec.Raw(data), **context)
-    )
+    context["time"] = _rfc3339(event.time)
+    return _Envelope(specversion=SPECVERSION, datacontenttype="application/json", data=msgspec.Raw(data), **context)
 
 
-def _plain_text(value: Any) -> str:
-    """Subclasses of str (SafeString) are text; nothing else is."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON")
+def _rfc3339(time: datetime | None) -> str:
+    """In UTC, always with microseconds: some readers' formats are fixed."""
+    if time is None or time.tzinfo is None:
+        raise ValueError("time must know its time zone")
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def with_sequence(body: bytes, sequence: int) -> bytes:
@@ -215,7 +219,8 @@ def decode(message: Message) -> Event[msgspec.Raw]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessage(f"not a CloudEvent: {error}") from error
     _validate(envelope)
-    return Event(**{name: getattr(envelope, name) for name in _CONTEXT}, data=envelope.data)
+    data = envelope.data if envelope.data_base64 is None else msgspec.Raw(envelope.data_base64)
+    return Event(**{name: getattr(envelope, name) for name in _CONTEXT}, data=data)
 
 
 _PREFIXES = ("cloudEvents_", "cloudEvents:", "ce-")
@@ -229,7 +234,7 @@ def _binary(message: Message) -> _Envelope:
         why = "no CloudEvents attributes" if not modes else "CloudEvents attributes with two prefixes"
         raise MalformedMessage(f"not a CloudEvent: {why} (content type {message.content_type!r})")
     attributes = {**modes[0], "datacontenttype": message.content_type or None}
-    return msgspec.convert({**attributes, "data": msgspec.Raw(message.body)}, _Envelope, strict=False)
+    return msgspec.convert({**attributes, "data": msgspec.Raw(message.body or b"null")}, _Envelope, strict=False)
 
 
 def _attributes(headers: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -244,6 +249,8 @@ def _validate(envelope: _Envelope) -> None:
     content = (envelope.datacontenttype or "application/json").lower().partition(";")[0].strip()
     if content != "application/json" and not content.endswith("+json"):
         raise MalformedMessage(f"datacontenttype {content!r}: only JSON is understood")
+    if isinstance(envelope.time, datetime) and envelope.time.tzinfo is None:
+        raise MalformedMessage("time must know its time zone")
     for name in _CONTEXT:
         value = getattr(envelope, name)
         if isinstance(value, str) and ("\x00" in value or len(value) > _LONGEST_ATTRIBUTE):

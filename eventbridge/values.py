@@ -1,38 +1,85 @@
-"""The values that JSON would bend in silence: naive datetimes, NaN, floats for Decimals."""
+"""The values that JSON would bend in silence: naive datetimes, NaN, floats for Decimals, bytes for text."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+Hook = Callable[[Any], Any]
+"""Makes a value that JSON does not know one that it knows. Raises ``TypeError`` if it cannot."""
 
-def check_values(sent: Any, received: Any, text: Callable[[Any], str]) -> None:
+
+def plain(value: Any) -> Any:
+    """A subclass (SafeString, a frozen clock's datetime, an id that is an int) as what it stands for."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    for kind in (int, float, Decimal):
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON")
+
+
+def as_text(value: Any) -> str:
+    """A key's value as text: an enum's value, and nothing Python-specific."""
+    return str(msgspec.to_builtins(value, enc_hook=lambda other: str.__str__(str(other))))
+
+
+def explain(error: Exception, data: Any, hook: Hook) -> str:
+    """The error, with the field's name: msgspec leaves it out where a value cannot be encoded."""
+    if "- at `" in str(error):
+        return str(error).replace("`$.", "`")
+    names = (field.name for field in dataclasses.fields(data))
+    culprit = next((name for name in names if not _encodes(getattr(data, name), hook)), None)
+    return f"{error} - at `{culprit}`" if culprit else str(error)
+
+
+def _encodes(value: Any, hook: Hook) -> bool:
+    try:
+        msgspec.json.encode(value, enc_hook=hook)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return False
+    return True
+
+
+def check_values(sent: Any, received: Any, hook: Hook) -> None:
     """Compare what was given with what a reader will get. Raises ``ValueError``, naming the field."""
-    keep = (datetime, Decimal)
-    before = msgspec.to_builtins(sent, builtin_types=keep, enc_hook=text)
+    keep = (datetime, Decimal, bytes)
+    before = msgspec.to_builtins(sent, builtin_types=keep, enc_hook=hook)
     _compare(before, msgspec.to_builtins(received, builtin_types=keep), "")
 
 
 def _compare(sent: Any, received: Any, path: str) -> None:
     if isinstance(sent, dict) and isinstance(received, Mapping):
         for key, value in sent.items():
-            _compare(value, received.get(key, value), f"{path}.{key}" if path else str(key))
+            other = received.get(key, received.get(str(key), value))
+            _compare(value, other, f"{path}.{key}" if path else str(key))
     elif isinstance(sent, (list, tuple)) and isinstance(received, (list, tuple)):
         for index, (one, other) in enumerate(zip(sent, received, strict=False)):
             _compare(one, other, f"{path}[{index}]")
-    else:
-        _compare_leaf(sent, received, path)
+    elif problem := _problem(sent, received):
+        raise ValueError(f"{problem} - at `{path}`")
 
 
-def _compare_leaf(sent: Any, received: Any, path: str) -> None:
+def _problem(sent: Any, received: Any) -> str:
     if isinstance(sent, float) and isinstance(received, Decimal):
-        raise ValueError(f"a float would lose digits in a Decimal - at `{path}`")
-    if isinstance(sent, (float, Decimal)) and not math.isfinite(sent):
-        raise ValueError(f"{sent} is not a number that JSON has - at `{path}`")
-    if isinstance(received, datetime) and received.tzinfo is None:
-        raise ValueError(f"a datetime must know its time zone - at `{path}`")
+        return "a float would lose digits in a Decimal"
+    if isinstance(sent, bytes) and isinstance(received, str):
+        return "bytes are no text"
+    for value in (sent, received):
+        if isinstance(value, datetime) and value.tzinfo is None:
+            return "a datetime must know its time zone"
+        if isinstance(value, (float, Decimal)) and not _is_finite(value):
+            return f"{value} is not a number that JSON has"
+    return ""
+
+
+def _is_finite(value: float | Decimal) -> bool:
+    return value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
