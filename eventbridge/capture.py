@@ -27,6 +27,7 @@ from eventbridge.conf import settings
 from eventbridge.errors import EventbridgeError, InvalidEvent
 from eventbridge.event import Event, encode, event_type_of, event_types
 from eventbridge.models.outbox import NewEntry, OutboxEntry
+from eventbridge.values import plain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,6 +39,7 @@ MODEL_SIGNALS: dict[Signal, str] = {
     signals.m2m_changed: "m2m_changed",
 }
 _SAVES = (signals.pre_save, signals.post_save)
+_USING = 3  # its place among the arguments of Model.save_base
 
 bridges: list[Bridge] = []
 """Every bridge there is, in the order of their definition."""
@@ -82,11 +84,9 @@ def _entry(event: Event[Any]) -> NewEntry:
     return NewEntry(event.id, event.type, kind.mandatory, "", body.decode())
 
 
-def _text(value: Any) -> str:
-    """Lazy strings and subclasses of str, such as SafeString, are text."""
-    if isinstance(value, (str, Promise)):
-        return str.__str__(str(value))
-    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON")
+def _text(value: Any) -> Any:
+    """Lazy strings are text."""
+    return plain(str(value) if isinstance(value, Promise) else value)
 
 
 def _too_large(event: Event[Any], size: int) -> str:
@@ -130,7 +130,7 @@ class Bridge:
 
     def __call__(self, signal: Signal, sender: Any, **kwargs: Any) -> None:
         """Receive the signal. Raises what the function raises; the open transaction is then lost."""
-        if kwargs.get("raw"):
+        if signal in MODEL_SIGNALS and kwargs.get("raw"):
             return
         using = kwargs.get("using") or router.db_for_write(OutboxEntry)
         with transaction.mark_for_rollback_on_error(using):
@@ -214,12 +214,13 @@ def _save_atomically(model: Any) -> None:
         return
 
     @functools.wraps(original)
-    def save_base(self: Any, *args: Any, using: str | None = None, **kwargs: Any) -> Any:
-        using = using or router.db_for_write(type(self), instance=self)
+    def save_base(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = args[_USING] if len(args) > _USING else kwargs.get("using")
+        using = given or router.db_for_write(type(self), instance=self)
         if connections[using].in_atomic_block:
-            return original(self, *args, using=using, **kwargs)
+            return original(self, *args, **kwargs)
         with transaction.atomic(using=using):
-            return original(self, *args, using=using, **kwargs)
+            return original(self, *args, **kwargs)
 
     save_base._eventbridge = model  # type: ignore[attr-defined]  # noqa: SLF001
     model.save_base = save_base
