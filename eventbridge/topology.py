@@ -113,8 +113,9 @@ def matches(pattern: str, key: str) -> bool:
     """Whether a topic binding ``pattern`` routes ``key``, by AMQP 0-9-1's rules.
 
     Words are separated by dots; ``*`` is exactly one word, ``#`` zero or more (section 3.1.3.3).
+    An empty key has no words, as RabbitMQ sees it: ``*`` does not match it.
     """
-    return _words_match(pattern.split("."), key.split(".") if key else [""])
+    return _words_match(pattern.split(".") if pattern else [], key.split(".") if key else [])
 
 
 def _words_match(pattern: list[str], words: list[str]) -> bool:
