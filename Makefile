@@ -1,7 +1,7 @@
 # Everything a developer or a CI machine runs. `make` alone lists the targets.
 
+# What is set on the command line or in the environment (BROKER_URL, DATABASE_URL) reaches the programs by itself.
 PYTHON ?= python3
-export BROKER_URL DATABASE_URL
 
 # One environment for each Python version; the default one keeps the short name.
 ifeq ($(PYTHON),python3)

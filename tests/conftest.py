@@ -83,7 +83,7 @@ def _serve(get: Callable[[], Server], name: str, config: pytest.Config) -> Itera
         server = get()
     except NotAvailable as reason:
         config.stash[REPORT].not_run[name] = str(reason)
-        message = f"there is no {name} here: {reason}"
+        message = f"there is no {name} here: the end of the report says why"
         if os.environ.get("CI"):
             pytest.fail(message, pytrace=False)
         pytest.skip(message)

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,6 +20,7 @@ class Lane:
         self.delay = 0.0
         self.passed = 0  # bytes handed on
         self.swallowed = 0
+        self.tap: Callable[[], Callable[[bytes], None]] | None = None  # makes a listener for each connection
         self._swallowing = False
         self._open = threading.Event()
         self._open.set()
@@ -39,8 +41,11 @@ class Lane:
 
     def pump(self, source: socket.socket, target: socket.socket) -> None:
         """Hand on what `source` sends until it sends no more."""
+        listen = self.tap() if self.tap else None
         with suppress(OSError):
             while data := source.recv(65536):
+                if listen:
+                    listen(data)
                 time.sleep(self.delay)
                 self._open.wait()
                 if self._swallowing:

@@ -16,19 +16,18 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import amqp
 import kombu
+import pytest
 
 from tests.services.choice import choose
 from tests.services.containers import ContainerHost, have_image
 from tests.services.debian import install
+from tests.services.declared import Declared
 from tests.services.hosts import Elsewhere, Host, NotAvailable, PrivateProcess, free_port, listens
+from tests.services.proxy import Proxy
 from tests.services.waiting import wait_for
 
 URL_VARIABLE = "EVENTBRIDGE_TEST_BROKER_URL"
 MANAGEMENT_VARIABLE = "EVENTBRIDGE_TEST_BROKER_MANAGEMENT_URL"
-
-# What a virtual host is swept of where there is no management interface to make a new one with.
-KNOWN_EXCHANGES = ("eventbridge.events", "eventbridge.requeue", "eventbridge.lost")
-KNOWN_RUNGS = ("1s", "2s", "5s", "30s", "5m", "300s", "1h", "3600s")
 
 
 class Management:
@@ -93,7 +92,8 @@ class Vhost:
             return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
 
     def _ask(self, kind: str) -> Any:
-        assert self.management, "this broker has no management interface"
+        if not self.management:
+            pytest.skip("this broker has no management interface to ask")
         return self.management.get(f"/{kind}/{quote(self.name, safe='')}")
 
 
@@ -191,14 +191,17 @@ class RabbitMQ:
     def vhost(self) -> Iterator[Vhost]:
         """A virtual host with nothing in it, removed afterwards.
 
-        Without a management interface it is the URL's own, swept of the names that eventbridge declares by
-        default; a test with queues of other names then deletes them itself.
+        Without a management interface it is the URL's own, and what was declared in it is deleted afterwards.
         """
-        if not self.management.answers():
-            place = Vhost(unquote(urlsplit(self.url).path[1:]) or "/", self.url, None)
-            yield place
-            _sweep(self.url)
-            return
+        if self.management.answers():
+            with self._new_vhost() as vhost:
+                yield vhost
+        else:
+            with self._swept_vhost() as vhost:
+                yield vhost
+
+    @contextmanager
+    def _new_vhost(self) -> Iterator[Vhost]:
         name = f"test-{uuid.uuid4().hex[:12]}"
         self.management.put(f"/vhosts/{name}")
         self._grant(name)
@@ -207,6 +210,17 @@ class RabbitMQ:
         finally:
             with suppress(OSError):  # a broker that the test left stopped has lost it with its session
                 self.management.delete(f"/vhosts/{name}")
+
+    @contextmanager
+    def _swept_vhost(self) -> Iterator[Vhost]:
+        parts = urlsplit(self.url)
+        declared, proxy = Declared(), Proxy(parts.hostname or "127.0.0.1", parts.port or 5672)
+        proxy.to_server.tap = declared.listener
+        try:
+            yield Vhost(unquote(parts.path[1:]) or "/", proxy.in_front_of(self.url), None)
+        finally:
+            proxy.close()
+            declared.remove(self.url)
 
     def _grant(self, vhost: str) -> None:
         user = unquote(urlsplit(self.url).username or "guest")
@@ -319,15 +333,6 @@ def _with_path(url: str, vhost: str) -> str:
 
 def _predeclared(exchange: str) -> bool:
     return exchange == "" or exchange.startswith("amq.")
-
-
-def _sweep(url: str) -> None:
-    rungs = [f"eventbridge.retry.{rung}" for rung in KNOWN_RUNGS]
-    with kombu.Connection(url) as connection:
-        for queue in (*rungs, "eventbridge.lost"):
-            connection.default_channel.queue_delete(queue)
-        for exchange in (*KNOWN_EXCHANGES, *rungs):
-            connection.default_channel.exchange_delete(exchange)
 
 
 __all__ = ["Management", "NotAvailable", "RabbitMQ", "Vhost", "rabbitmq"]

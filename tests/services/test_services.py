@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -289,9 +290,24 @@ def test_each_test_has_a_virtual_host_of_its_own(broker, vhost):
 
 def test_a_virtual_host_is_gone_after_its_test(broker):
     with broker.vhost() as vhost:
-        pass
+        if not vhost.management:
+            pytest.skip("this broker has no management interface to make virtual hosts with")
     with pytest.raises(amqp.exceptions.NotAllowed):
         publish(vhost.url, "orders")
+
+
+def test_without_a_management_interface_what_a_test_declared_is_deleted(broker, monkeypatch):
+    monkeypatch.setattr(broker.management, "answers", lambda: False)
+    name = f"test-{uuid.uuid4()}"
+    with broker.vhost() as vhost:
+        with kombu.Connection(vhost.url) as connection:
+            connection.default_channel.exchange_declare(name, "topic", durable=True, auto_delete=False)
+        publish(vhost.url, name)
+        assert vhost.depth(name) == 1
+    with kombu.Connection(broker.url) as connection, pytest.raises(amqp.exceptions.NotFound):
+        connection.default_channel.queue_declare(name, passive=True)
+    with kombu.Connection(broker.url) as connection, pytest.raises(amqp.exceptions.NotFound):
+        connection.default_channel.exchange_declare(name, "topic", passive=True)
 
 
 def test_a_memory_alarm_blocks_who_publishes(broker_in_danger, vhost):
