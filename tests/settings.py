@@ -61,12 +61,18 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "eventbridge",
     "tests.shop",
+    "demo_project.bookstore",
+    "demo_project.trail",
 ]
 AUTH_USER_MODEL = "shop.User"
-EVENTBRIDGE = {
+EVENTBRIDGE: dict[str, Any] = {
     "SOURCE": "/shop",
     "BROKER_URL": os.environ.get("SHOP_BROKER_URL") or "database://",
 }
+# A daemon under test may be asked to be more impatient than the defaults.
+for _key in ("RELAY_LEASE", "CONFIRM_TIMEOUT", "SHUTDOWN_TIMEOUT"):
+    if f"SHOP_{_key}" in os.environ:
+        EVENTBRIDGE[_key] = float(os.environ[f"SHOP_{_key}"])
 
 
 def smtp(host: str, port: int) -> dict[str, Any]:
