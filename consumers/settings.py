@@ -8,5 +8,6 @@ MIDDLEWARE = []
 TEMPLATES = []
 ROOT_URLCONF = ""
 WSGI_APPLICATION = ""
+SILENCED_SYSTEM_CHECKS = []
 
 EVENTBRIDGE = {**SITE, "CONSUMERS": ["consumers.email", "consumers.deletion"]}

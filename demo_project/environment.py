@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import django
 from django.core.exceptions import ImproperlyConfigured
 
 POSTGRES = ("postgres", "postgresql")
@@ -56,20 +57,37 @@ def _sqlite(file: Path) -> dict[str, Any]:
     }
 
 
-def email() -> dict[str, Any]:
-    """`EMAIL_URL` (smtp://user:password@host:port, smtp+tls://… or smtps://…), or `EMAIL_HOST` and friends.
+def mail(files: Path) -> dict[str, Any]:
+    """Django's settings for sending mail.
 
-    Empty where neither is given: the mail then goes to files.
+    To the server of `EMAIL_URL` (smtp://user:password@host:port, smtp+tls://… or smtps://…) or of `EMAIL_HOST` and
+    its friends; to files in that directory where neither is given.
     """
-    url = os.environ.get("EMAIL_URL", "")
-    parts = urlsplit(url or f"smtp://{os.environ.get('EMAIL_HOST', '')}:{os.environ.get('EMAIL_PORT', '25')}")
+    server = _mail_server()
+    backend = "smtp" if server else "filebased"
+    options = {**server, "timeout": 10} if server else {"file_path": str(files)}
+    return _mail_settings(f"django.core.mail.backends.{backend}.EmailBackend", options)
+
+
+def _mail_server() -> dict[str, Any]:
+    host, port = os.environ.get("EMAIL_HOST", ""), os.environ.get("EMAIL_PORT") or "25"
+    parts = urlsplit(os.environ.get("EMAIL_URL") or f"smtp://{host}:{port}")
     if not parts.hostname:
         return {}
     return {
-        "EMAIL_HOST": parts.hostname,
-        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
-        "EMAIL_HOST_USER": unquote(parts.username or os.environ.get("EMAIL_HOST_USER", "")),
-        "EMAIL_HOST_PASSWORD": unquote(parts.password or os.environ.get("EMAIL_HOST_PASSWORD", "")),
-        "EMAIL_USE_SSL": parts.scheme == "smtps",
-        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+        "host": parts.hostname,
+        "port": parts.port or (465 if parts.scheme == "smtps" else 25),
+        "username": unquote(parts.username or os.environ.get("EMAIL_HOST_USER", "")),
+        "password": unquote(parts.password or os.environ.get("EMAIL_HOST_PASSWORD", "")),
+        "use_ssl": parts.scheme == "smtps",
+        "use_tls": parts.scheme == "smtp+tls",
     }
+
+
+def _mail_settings(backend: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Django 6.1 has MAILERS and warns of what was before; 5.2 and 6.0 have a setting for each option."""
+    if django.VERSION >= (6, 1):
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    names = {"username": "EMAIL_HOST_USER", "password": "EMAIL_HOST_PASSWORD"}
+    before = {names.get(option, f"EMAIL_{option.upper()}"): value for option, value in options.items()}
+    return {"EMAIL_BACKEND": backend, **before}

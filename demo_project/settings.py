@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("BOOKSTORE_STATE") or ROOT / "demo_project" / "var").resolve()
 
 DEBUG = environment.flag("DEBUG", default=True)
-DEMO = environment.flag("BOOKSTORE_DEMO", default=DEBUG)  # offers "Publish, then fail" on a book's page
+BOOKSTORE_DEMO = environment.flag("BOOKSTORE_DEMO", default=DEBUG)  # offers "Publish, then fail" on a book's page
 BOOKSTORE_TRAIL = True  # every process writes down what happened to each event, for the Events page
 SECRET_KEY = os.environ.get("SECRET_KEY") or ("only-for-development" if DEBUG else "")
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
@@ -77,13 +77,9 @@ LOGGING: dict[str, Any] = {
     "loggers": {"eventbridge": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL") or "INFO"}},
 }
 
-EMAIL_FILE_PATH = STATE / "mail"  # the Mail page reads what is here
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-EMAIL_HOST = ""
-EMAIL_TIMEOUT = 10
-if _smtp := environment.email():
-    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    globals().update(_smtp)
+BOOKSTORE_MAIL = STATE / "mail"  # the Mail page shows what is kept here
+globals().update(environment.mail(BOOKSTORE_MAIL))
+SILENCED_SYSTEM_CHECKS = ["mail.E001"]  # "development-only email backend": the site itself sends no mail
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL") or "The Bookstore <shop@bookstore.example>"
 
 HTTPS = environment.flag("HTTPS", default=not DEBUG)

@@ -39,7 +39,7 @@ def find(name: str) -> Mail | None:
 
 
 def _messages() -> Iterator[bytes]:
-    directory = Path(settings.EMAIL_FILE_PATH)
+    directory = Path(settings.BOOKSTORE_MAIL)
     for file in sorted(directory.glob("*.log")):
         yield from (raw for raw in file.read_bytes().split(SEPARATOR) if raw.strip())
     for file in sorted(directory.glob("*.eml")):

@@ -30,7 +30,9 @@ def book_list(request: HttpRequest) -> HttpResponse:
 def book(request: HttpRequest, pk: int) -> HttpResponse:
     """One book, and what can be done with it."""
     book = get_object_or_404(Book, pk=pk)
-    return render(request, "bookstore/book.html", {"book": book, "author": book.author(), "demo": settings.DEMO})
+    return render(
+        request, "bookstore/book.html", {"book": book, "author": book.author(), "demo": settings.BOOKSTORE_DEMO}
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -71,7 +73,7 @@ def book_publish(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def book_publish_and_fail(request: HttpRequest, pk: int) -> HttpResponse:
     """For the demo: publish a book in a transaction that fails afterwards. Neither change nor event remains."""
-    if not settings.DEMO:
+    if not settings.BOOKSTORE_DEMO:
         raise Http404("Only in the demo")
     book = get_object_or_404(Book, pk=pk)
     try:
