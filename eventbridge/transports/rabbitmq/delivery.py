@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
-from pika.spec import Basic, BasicProperties  # type: ignore[import-untyped]
+from pika.spec import Basic, BasicProperties
 
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.topology import rung
 from eventbridge.transports import ATTEMPT_HEADER, Message, Publisher, Scalar
 from eventbridge.transports.rabbitmq.connection import APPLY
+from eventbridge.transports.rabbitmq.ledger import Ledger
 
 _MOST_ATTEMPTS = 1_000_000
 # The broker's own notes on a message: as headers of a new one they would be forgeries, and CC and
@@ -20,53 +21,40 @@ _NOT_OURS = {"x-death", "CC", "BCC", "x-delivery-count", "x-acquired-count"}
 _NOT_OURS_EITHER = ("x-first-death-", "x-last-death-", "x-opt-")
 
 
-class Channel(Protocol):
-    """The channel that a delivery came by. It does nothing, from any thread, once it is gone."""
-
-    def claim(self, tag: int) -> bool:
-        """Take it on oneself to settle ``tag``. False: somebody else has, or the channel is gone."""
-
-    def unclaim(self, tag: int) -> None:
-        """It could not be settled: it is held as before."""
-
-    def settle(self, tag: int, *, requeue: bool) -> None:
-        """Acknowledge it, or hand it back."""
-
-
 class RabbitDelivery:
     """See the contract: settled once, from any thread, on the channel it came by."""
 
-    __slots__ = ("_channel", "_queue", "_retries", "_tag", "attempt", "message", "redelivered")
+    __slots__ = ("_ledger", "_queue", "_retries", "_tag", "attempt", "message", "redelivered")
 
     def __init__(
-        self, message: Message, tag: int, redelivered: bool, channel: Channel, queue: str, retries: Publisher
+        self, message: Message, tag: int, redelivered: bool, ledger: Ledger, queue: str, retries: Publisher
     ) -> None:
         self.message = message
         self.redelivered = redelivered
         self.attempt = _attempt(message.headers)
         self._tag = tag
-        self._channel = channel
+        self._ledger = ledger
         self._queue = queue
         self._retries = retries
 
     def ack(self) -> None:
-        if self._channel.claim(self._tag):
-            self._channel.settle(self._tag, requeue=False)
+        if self._ledger.claim(self._tag):
+            self._ledger.settle(self._tag, requeue=False)
 
     def release(self) -> None:
-        if self._channel.claim(self._tag):
-            self._channel.settle(self._tag, requeue=True)
+        if self._ledger.claim(self._tag):
+            self._ledger.settle(self._tag, requeue=True)
 
     def retry(self, after: float) -> None:
         """As the contract says. Raises TopologyMismatch where that rung is not on the broker."""
-        if not self._channel.claim(self._tag):
+        if not self._ledger.claim(self._tag):
             return
         try:
             self._store(after)
         except BaseException:
-            self._channel.unclaim(self._tag)
+            self._ledger.unclaim(self._tag)
             raise
-        self._channel.settle(self._tag, requeue=False)
+        self._ledger.settle(self._tag, requeue=False)
 
     def _store(self, after: float) -> None:
         """The routing key is this queue's own name: that is the way back from the ladder, to it alone."""

@@ -6,20 +6,21 @@ but with our own deadlines: BlockingConnection's calls wait for their reply with
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from pika.adapters.select_connection import IOLoop  # type: ignore[import-untyped]
-from pika.exceptions import AMQPError  # type: ignore[import-untyped]
+from pika.adapters.select_connection import IOLoop
+from pika.exceptions import AMQPError
 
 from eventbridge.errors import Unavailable
+from eventbridge.topology import Queue
 from eventbridge.transports import Message, Options
 from eventbridge.transports.rabbitmq.connection import endpoints
 from eventbridge.transports.rabbitmq.delivery import as_message
+from eventbridge.transports.rabbitmq.ledger import Ledger
 from eventbridge.transports.rabbitmq.wire import Wire, parameters, reason
 
 _BREATH = 0.01
@@ -29,22 +30,18 @@ _BREATH = 0.01
 class Session:
     """Consumes ``queue`` on a connection of its own, until it is lost; then it stays lost.
 
-    The thread that made it calls :meth:`next` and :meth:`close`. ``claim``, ``unclaim`` and
-    ``settle`` are for any thread. Raises Unavailable when it cannot begin.
+    For the thread that made it; ``ledger`` is for any thread. Raises Unavailable when it cannot begin.
     """
 
-    def __init__(self, options: Options, queue: str, prefetch: int) -> None:
+    def __init__(self, options: Options, queue: Queue, prefetch: int) -> None:
         self._options = options
         self._queue = queue
         self._prefetch = prefetch
         self._loop = IOLoop()
-        self._lock = threading.Lock()
         self._lost = ""
         self._consuming = False
         self._inbox: deque[tuple[int, bool, Message]] = deque()
-        self._unsettled: dict[int, None] = {}  # every tag the broker waits for, in order
-        self._claimed: set[int] = set()
-        self._settled: list[tuple[int, bool]] = []
+        self.ledger = Ledger(lambda: self._loop.add_callback_threadsafe(self._flush))
         self._connection: Any = None
         self._channel: Any = None
         self._turned = monotonic()
@@ -77,17 +74,17 @@ class Session:
         self._connection.add_on_close_callback(lambda _, why: self._lose(reason(why)))
         self._channel = self._connection.channel(on_open_callback=self._on_channel_open)
         self._channel.add_on_close_callback(lambda _, why: self._lose(reason(why)))
-        self._channel.add_on_cancel_callback(lambda _: self._lose(f"queue {self._queue!r} was deleted or moved"))
+        self._channel.add_on_cancel_callback(lambda _: self._lose(f"queue {self._queue.name!r} was deleted or moved"))
 
     def _on_channel_open(self, channel: Any) -> None:
         channel.basic_qos(prefetch_count=self._prefetch, global_qos=False)
-        self._tag = channel.basic_consume(self._queue, self._on_message, callback=self._on_consuming)
+        self._tag = channel.basic_consume(self._queue.name, self._on_message, callback=self._on_consuming)
 
     def _on_consuming(self, _frame: Any) -> None:
         self._consuming = True
 
     def _on_message(self, _channel: Any, method: Any, properties: Any, body: bytes) -> None:
-        self._unsettled[method.delivery_tag] = None
+        self.ledger.arrived(method.delivery_tag)
         self._inbox.append((method.delivery_tag, method.redelivered, as_message(method, properties, body)))
 
     # --- turning the loop ------------------------------------------------------------------------
@@ -133,77 +130,58 @@ class Session:
             self._lose("the broker has been silent for two heartbeats")
 
     def _lose(self, why: str) -> None:
-        with self._lock:
-            self._lost = self._lost or why
-
-    # --- settling --------------------------------------------------------------------------------
-
-    def claim(self, tag: int) -> bool:
-        with self._lock:
-            free = not self._lost and tag in self._unsettled and tag not in self._claimed
-            if free:
-                self._claimed.add(tag)
-            return free
-
-    def unclaim(self, tag: int) -> None:
-        with self._lock:
-            self._claimed.discard(tag)
-
-    def settle(self, tag: int, *, requeue: bool) -> None:
-        """Only pika's own thread may speak to the broker: tell it, once for a burst."""
-        with self._lock:
-            if self._lost:
-                return
-            self._settled.append((tag, requeue))
-            if len(self._settled) == 1:
-                self._loop.add_callback_threadsafe(self._flush)
+        self._lost = self._lost or why
 
     def _flush(self) -> None:
-        with self._lock:
-            settled, self._settled = self._settled, []
-            self._claimed.difference_update(tag for tag, _ in settled)
+        """Tell the broker what was settled. Only this thread may speak to it."""
+        together, singly, back = self.ledger.carry_out()
         if self._lost:
             return
-        done = {tag for tag, requeue in settled if not requeue}
-        if together := self._oldest(done):
-            self._channel.basic_ack(together[-1], multiple=True)
-        for tag in done.difference(together):
+        if together:
+            self._channel.basic_ack(together, multiple=True)
+        for tag in singly:
             self._channel.basic_ack(tag)
-        for tag, requeue in settled:
-            if requeue:
-                self._channel.basic_nack(tag, requeue=True)
-            self._unsettled.pop(tag, None)
-
-    def _oldest(self, done: set[int]) -> list[int]:
-        """Those of ``done`` before which nothing is unsettled: one frame says so of all of them."""
-        oldest = []
-        for tag in self._unsettled:
-            if tag not in done:
-                break
-            oldest.append(tag)
-        return oldest
+        for tag in back:
+            self._channel.basic_nack(tag, requeue=True)
 
     # --- ending ----------------------------------------------------------------------------------
 
     def close(self, deadline: float) -> None:
         """Take nothing new, wait for what is held, hand the rest back, go; within ``deadline`` seconds."""
         until = monotonic() + deadline
-        goodbye = min(1.0, deadline / 2)
         if not self._lost:
-            self._channel.basic_cancel(self._tag)
-            while self._inbox:
-                self.settle(self._inbox.popleft()[0], requeue=True)
-            self._turn_until(lambda: not self._unsettled, until - goodbye)
+            if not self._queue.ordered:
+                self._take_nothing_new()
+            self._turn_until(lambda: len(self.ledger) == len(self._inbox), until - min(1.0, deadline / 2))
         if not self._lost:
-            if self._unsettled:
-                self._channel.basic_nack(max(self._unsettled), multiple=True, requeue=True)
-            self._connection.close()
-            self._turn_until(lambda: self._connection.is_closed, until)
+            self._leave_in_order(until) if self._queue.ordered else self._say_goodbye(until)
         self._abandon()
+
+    def _take_nothing_new(self) -> None:
+        self._channel.basic_cancel(self._tag)
+        while self._inbox:
+            self.ledger.settle(self._inbox.popleft()[0], requeue=True)
+
+    def _say_goodbye(self, until: float) -> None:
+        if self.ledger:
+            # By nack, since 4.3 counts a requeue by anything else as a failed delivery.
+            self._channel.basic_nack(self.ledger.newest, multiple=True, requeue=True)
+        self._connection.close()
+        self._turn_until(lambda: bool(self._connection.is_closed), until)
+
+    def _leave_in_order(self, until: float) -> None:
+        """Without a cancel: the next consumer of an ordered queue would begin at once, with what comes
+        after that which is still held here. So wait until the broker has read the acknowledgements,
+        and hang up: then it takes back first what was held.
+        """
+        read: list[Any] = []
+        self._channel.basic_qos(prefetch_count=self._prefetch, callback=read.append)
+        self._turn_until(lambda: bool(read), until)
 
     def _abandon(self) -> None:
         """Whatever is settled from now on is settled in vain: the broker takes everything back."""
         self._lose("it was closed")
+        self.ledger.close()
         connection = self._connection
         if connection is not None and not connection.is_closed:
             with suppress(Exception):

@@ -30,7 +30,7 @@ class Subscriber:
     def deliveries(self, wait: float) -> Iterator[Delivery | None]:
         """As the contract says. Iterate again after Unavailable to try anew."""
         if self._session is None:
-            self._session = Session(self.options, self.queue.name, self.prefetch)
+            self._session = Session(self.options, self.queue, self.prefetch)
         session = self._session
         while True:
             try:
@@ -42,7 +42,7 @@ class Subscriber:
                 yield None
             else:
                 tag, redelivered, message = arrived
-                yield RabbitDelivery(message, tag, redelivered, session, self.queue.name, self.retries)
+                yield RabbitDelivery(message, tag, redelivered, session.ledger, self.queue.name, self.retries)
 
     def close(self, deadline: float) -> None:
         """Take nothing new, wait for what is held to be settled, hand the rest back, close."""

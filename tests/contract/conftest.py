@@ -1,0 +1,27 @@
+"""Each test of the contract runs on every transport."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.bench import Bench
+
+
+@pytest.fixture(
+    params=["amqp", pytest.param("database", marks=pytest.mark.django_db(transaction=True))],
+)
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    if request.param == "amqp":
+        url, env = request.getfixturevalue("vhost").url, dict[str, str]()
+    else:
+        url, env = "database://", request.getfixturevalue("database_urls")
+    bench = Bench(
+        url,
+        {
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "CONTRACT_URL": url,
+            **{f"SHOP_{name}": value for name, value in env.items()},
+        },
+    )
+    yield bench
+    bench.close()
