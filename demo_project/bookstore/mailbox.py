@@ -51,7 +51,7 @@ def _read(raw: bytes) -> Mail:
     return Mail(
         name=sha256(raw).hexdigest()[:16],
         message_id=str(message["Message-ID"] or ""),
-        subject=str(message["Subject"] or "(no subject)"),
+        subject=str(message["Subject"] or "").strip() or "(no subject)",
         sender=str(message["From"] or ""),
         recipient=str(message["To"] or ""),
         sent=_date(message),

@@ -43,7 +43,7 @@ def test_names_and_titles_of_any_kind_arrive_as_they_are(mail_server):
     tell_author(published(title="Söl <b>{x}</b>\r\nBcc: all@example.org", name='Zoë "Q", Lem'))
 
     (message,) = mail_server.messages
-    assert message["Subject"] == "Your book “Söl <b>{x}</b> Bcc: all@example.org” is published"
+    assert message["Subject"].strip() == "Your book “Söl <b>{x}</b> Bcc: all@example.org” is published"
     assert message["To"].addresses[0].display_name == 'Zoë "Q", Lem'
     assert message["Bcc"] is None
     assert "Söl &lt;b&gt;{x}&lt;/b&gt;" in parts(message)["text/html"]
