@@ -216,7 +216,7 @@ def decode(message: Message) -> Event[msgspec.Raw]:
     try:
         structured = kind.startswith("application/cloudevents")
         envelope = _ENVELOPE.decode(message.body) if structured else _binary(message)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError) as error:
         raise MalformedMessage(f"not a CloudEvent: {error}") from error
     _validate(envelope)
     data = envelope.data if envelope.data_base64 is None else msgspec.Raw(envelope.data_base64)
@@ -234,6 +234,8 @@ def _binary(message: Message) -> _Envelope:
         why = "no CloudEvents attributes" if not modes else "CloudEvents attributes with two prefixes"
         raise MalformedMessage(f"not a CloudEvent: {why} (content type {message.content_type!r})")
     attributes = {**modes[0], "datacontenttype": message.content_type or None}
+    if isinstance(attributes.get("time"), int):
+        attributes["time"] /= 1000  # AMQP 1.0's timestamps are milliseconds
     return msgspec.convert({**attributes, "data": msgspec.Raw(message.body or b"null")}, _Envelope, strict=False)
 
 

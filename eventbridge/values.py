@@ -73,6 +73,8 @@ def _problem(sent: Any, received: Any) -> str:
         return "a float would lose digits in a Decimal"
     if isinstance(sent, bytes) and isinstance(received, str):
         return "bytes are no text"
+    if isinstance(sent, datetime) and isinstance(received, datetime) and sent.utcoffset() != received.utcoffset():
+        return "a time zone that is off by seconds has no place in RFC 3339"
     for value in (sent, received):
         if isinstance(value, datetime) and value.tzinfo is None:
             return "a datetime must know its time zone"
