@@ -13,7 +13,7 @@ from .place import fresh_database, fresh_directory
 from .programs import MissingError, Program, Programs, wait_for
 from .voice import paint, say
 
-CONSUME = ("eventbridge", "--settings", "consumers.settings", "consume")
+SERVICES = ("--settings", "consumers.settings")
 
 
 @dataclass
@@ -85,8 +85,8 @@ def _start(programs: Programs, mail_server: MailServer) -> Company:
     smtp = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(mail_server.port)}
     programs.run("migrate", "migrate", "--verbosity", "0")
     site = programs.start("site", "serve", "--port", "0")
-    email = programs.start("email", *CONSUME, "consumers.email", **smtp)
-    deletion = programs.start("deletion", *CONSUME, "consumers.deletion")
+    email = programs.start("email", "eventbridge", "consume", "consumers.email", *SERVICES, **smtp)
+    deletion = programs.start("deletion", "eventbridge", "consume", "consumers.deletion", *SERVICES)
     address = site.wait_for("is ready at").split()[-1]
     for service in (email, deletion):
         service.wait_for("is ready")
