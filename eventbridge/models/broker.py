@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import models, transaction
+from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from eventbridge.models import sql
@@ -54,6 +55,15 @@ class NewMessage(NamedTuple):
     body: bytes
 
 
+class Depth(NamedTuple):
+    """How many messages a queue holds: to be taken, in a consumer's hands, and not ready yet."""
+
+    name: str
+    ready: int
+    held: int
+    delayed: int
+
+
 class LeasedMessage(NamedTuple):
     """What ``take`` returns."""
 
@@ -84,6 +94,16 @@ class MessageQuerySet(models.QuerySet["BrokerMessage"]):
     def ready(self, queue: str) -> MessageQuerySet:
         """What may be taken now."""
         return self.filter(queue=queue, ready_at__lte=Now())
+
+    def depths(self) -> list[Depth]:
+        """Every queue that holds something, by name."""
+        later, leased = Q(ready_at__gt=Now()), ~Q(lease="")
+        columns = self.values("queue").annotate(
+            ready=Count("pk", filter=~later),
+            held=Count("pk", filter=later & leased),
+            delayed=Count("pk", filter=later & ~leased),
+        )
+        return [Depth(*row) for row in columns.order_by("queue").values_list("queue", "ready", "held", "delayed")]
 
     def take(self, queue: str, lease: str, seconds: float, limit: int) -> list[LeasedMessage]:
         """Lease the oldest ready messages of a queue. A lease that expired is up for anybody."""

@@ -27,8 +27,9 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
         return self.resting().update(replay_at=Now(), replay_attempt=0, replays=F("replays") + 1, lease="")
 
     def discard(self) -> int:
-        """Delete these, for good."""
-        return self.resting().delete()[0]
+        """Delete these, for good, but for those that a consumer has in its hands."""
+        in_hand = Q(replay_at__gt=Now()) & ~Q(lease="")
+        return self.exclude(in_hand).delete()[0]
 
     def take(self, consumer: str, lease: str, seconds: float, limit: int) -> list[tuple[DeadLetter, bool]]:
         """Lease marked letters to whoever calls ``lease`` its own.

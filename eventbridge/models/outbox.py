@@ -39,6 +39,14 @@ class PendingEntry(NamedTuple):
     """Whole seconds since the epoch."""
 
 
+class Backlog(NamedTuple):
+    """How many entries there are; ``oldest`` is the age of the oldest pending one in seconds, or None."""
+
+    pending: int
+    parked: int
+    oldest: float | None
+
+
 class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
     def record(self, entries: Sequence[NewEntry]) -> None:
         """Write entries in this order, by one INSERT for up to 5,000 of them.
@@ -82,6 +90,13 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         holds = Lease.objects.using(self.db).filter(name="relay", token=token)
         entry = self.filter(Exists(holds), pk=pk, parked_at=None)
         return bool(entry.update(parked_at=Now(), parked_reason=reason))
+
+    def backlog(self) -> Backlog:
+        """What waits here, by the database's clock."""
+        pending = self.filter(parked_at=None)
+        first = pending.order_by("id").values_list("created_at", Now())[:1]
+        oldest = [(now - since).total_seconds() for since, now in first]
+        return Backlog(pending.count(), self.parked().count(), max(oldest[0], 0.0) if oldest else None)
 
     def parked(self) -> OutboxQuerySet:
         """The entries that were set aside."""

@@ -1,39 +1,64 @@
-"""manage.py eventbridge …: parses, builds, runs."""
+"""manage.py eventbridge …: parses, builds, runs. What each subcommand does is in ``eventbridge.cli``."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+import os
+import sys
+from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 
-from eventbridge.assembly import Pruning, consume_daemon, make_relay, relay_daemon
-from eventbridge.conf import settings
-from eventbridge.consumer import consumers_in
+from eventbridge.cli import daemons, dead, describe, inbox, outbox, status, topology
+from eventbridge.cli.arguments import Help, group, help_of
+from eventbridge.cli.console import Console
+from eventbridge.cli.preflight import EXIT_UNREACHABLE
+from eventbridge.errors import Unavailable
+
+_EPILOG = """\
+Each command has its own help: manage.py eventbridge dead replay --help
+Django's own options (--settings, --verbosity, --no-color, …) may stand anywhere.
+"""
 
 
 class Command(BaseCommand):
-    help = "Run and look after eventbridge's daemons."
+    help = "Run eventbridge's daemons, and look after the events."
+    # Whoever looks into what is wrong must not be stopped by what is wrong: the daemons check.
+    requires_system_checks: list[str] = []  # noqa: RUF012 - as Django declares it
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        usage = "%(prog)s COMMAND …"
+        parser = super().create_parser(
+            prog_name, subcommand, formatter_class=Help, usage=usage, epilog=_EPILOG, **kwargs
+        )
+        # The commands are what people look for: in front of Django's options.
+        parser._action_groups.insert(0, parser._action_groups.pop())  # noqa: SLF001 - argparse has no other way
+        return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        commands = parser.add_subparsers(dest="command", required=True)
-        relay = commands.add_parser("relay")
-        relay.add_argument("--database", default="default")
-        relay.add_argument("--once", action="store_true")
-        relay.add_argument("--drain", action="store_true")
-        consume = commands.add_parser("consume")
-        consume.add_argument("modules", nargs="*")
+        parser.set_defaults(run=help_of(parser), checks=False)
+        parser.add_argument("--skip-checks", action="store_true", help="Start a daemon without system checks.")
+        commands = group(parser)
+        for noun in (daemons, status, dead, outbox, topology, inbox, describe):
+            noun.add_to(commands)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        getattr(self, options["command"])(**options)
-
-    def relay(self, database: str, **options: Any) -> None:
-        raise SystemExit(relay_daemon(database).run())
-
-    def consume(self, modules: list[str], **options: Any) -> None:
+        if options["checks"] and not options["skip_checks"]:
+            self.check()
+        console = Console(self.stdout, self.stderr, self.style, colour=options["force_color"])
         try:
-            consumers = consumers_in(modules or settings.CONSUMERS)
-        except LookupError as error:
-            raise CommandError(str(error)) from error
-        pruning = Pruning(consumer.database for consumer in consumers)
-        raise SystemExit(consume_daemon(consumers).run([pruning]))
+            code = options["run"](console, Namespace(**options))
+            self.stdout.flush()
+        except Unavailable as error:
+            raise CommandError(f"The broker cannot be asked: {error}", returncode=EXIT_UNREACHABLE) from error
+        except (OperationalError, InterfaceError) as error:
+            raise CommandError(f"The database cannot be asked: {error}", returncode=EXIT_UNREACHABLE) from error
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted; what was done stays done.", returncode=130) from None
+        except BrokenPipeError:
+            # Whoever read us has seen enough, as `head` does. Python would complain at exit too.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        if code:
+            raise SystemExit(code)

@@ -1,0 +1,228 @@
+"""dead: the events that a consumer could not handle, their stories, and what becomes of them."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db.models import Q
+from django.utils import timezone
+
+from eventbridge.cli.arguments import Commands, add_database, add_json, command, group
+from eventbridge.cli.console import Console
+from eventbridge.cli.preflight import need_database
+from eventbridge.cli.selection import add_selection, change, chunks, select
+from eventbridge.cli.story import as_json, tell
+from eventbridge.models import DeadLetter, Heartbeat
+from eventbridge.models.dead_letter import DeadLetterQuerySet
+from eventbridge.wording import age, count
+
+_NOUN = "dead letter"
+
+
+def add_to(commands: Commands[Any]) -> None:
+    parser = command(
+        commands,
+        "dead",
+        None,
+        "list, show, replay or discard dead letters",
+        about="""
+            A dead letter is an event that a consumer could not handle: every attempt failed, or
+            its handler rejected it. It stays, whole, until it is replayed or discarded.
+        """,
+        examples=("dead list --group", "dead show 12", "dead replay 12", "dead replay --consumer bookstore.email"),
+    )
+    verbs = group(parser)
+    _add_list(verbs)
+    _add_show(verbs)
+    _add_replay(verbs)
+    _add_discard(verbs)
+
+
+def _add_list(verbs: Commands[Any]) -> None:
+    examples = ("dead list", "dead list --group", "dead list --consumer bookstore.email --json")
+    parser = command(verbs, "list", list_letters, "list dead letters, the latest first", examples=examples)
+    _add_filters(parser)
+    parser.add_argument("--group", action="store_true", help="count them by consumer, type and exception")
+    parser.add_argument("--limit", type=int, default=50, metavar="N", help="show at most so many (default: 50)")
+    add_json(parser)
+    add_database(parser)
+
+
+def _add_show(verbs: Commands[Any]) -> None:
+    parser = command(
+        verbs, "show", show_letter, "show one dead letter, with its whole story", examples=("dead show 12",)
+    )
+    parser.add_argument("id", type=int, metavar="ID")
+    add_json(parser)
+    add_database(parser)
+
+
+def _add_replay(verbs: Commands[Any]) -> None:
+    parser = command(
+        verbs,
+        "replay",
+        replay,
+        "have dead letters handled again",
+        about="""
+            Marks them; their consumer's own processes take them up as they would a delivery, and
+            what is handled is gone from here. Mend the cause first, and begin with a few.
+        """,
+        examples=("dead replay 12 13", "dead replay --consumer bookstore.email --limit 1", "dead replay --all --yes"),
+        exits={0: "marked", 1: "no such dead letter, or not agreed to; with --wait: some died again"},
+    )
+    add_selection(parser, _NOUN)
+    _add_filters(parser)
+    parser.add_argument("--wait", action="store_true", help="wait until each is handled, or dead again, and report")
+    add_database(parser)
+
+
+def _add_discard(verbs: Commands[Any]) -> None:
+    parser = command(
+        verbs,
+        "discard",
+        discard,
+        "delete dead letters, for good",
+        about="Those that are being replayed are left alone.",
+        examples=("dead discard 12", "dead discard --type bookstore.book.saved.v1 --dry-run"),
+        exits={0: "done", 1: "no such dead letter, or not agreed to"},
+    )
+    add_selection(parser, _NOUN)
+    _add_filters(parser)
+    add_database(parser)
+
+
+def _add_filters(parser: ArgumentParser) -> None:
+    parser.add_argument("--consumer", metavar="NAME", help="of this consumer")
+    parser.add_argument("--type", metavar="TYPE", help="of this event type")
+    parser.add_argument("--exception", metavar="NAME", help="that died of this one, such as TimeoutError")
+
+
+def _wanted(options: Namespace) -> Q:
+    wanted = Q()
+    if options.consumer:
+        wanted &= Q(consumer=options.consumer)
+    if options.type:
+        wanted &= Q(type=options.type)
+    if options.exception:
+        wanted &= Q(exception=options.exception) | Q(exception__endswith=f".{options.exception}")
+    return wanted
+
+
+def _letters(options: Namespace) -> DeadLetterQuerySet:
+    need_database(options.database)
+    return DeadLetter.objects.using(options.database)
+
+
+# --- list ----------------------------------------------------------------------------------------
+
+
+def list_letters(console: Console, options: Namespace) -> None:
+    letters = _letters(options).filter(_wanted(options))
+    if options.group:
+        return _list_groups(console, options, letters)
+    shown = list(letters.defer("body", "traceback")[: options.limit])
+    if options.json:
+        return console.json([as_json(letter, whole=False) for letter in shown])
+    if not shown:
+        return console.say("There are no dead letters.")
+    rows = [(x.pk, _ago(x.died_at), x.consumer, x.type or "?", x.attempts, _why(x)) for x in shown]
+    console.table(("ID", "DIED", "CONSUMER", "TYPE", "TRIES", "WHY"), rows, right=("ID", "TRIES"))
+    if len(shown) == options.limit and (more := letters.count() - len(shown)) > 0:
+        console.say(f"… and {more:,} more: --limit, or --group to see what they have in common.")
+    return None
+
+
+def _list_groups(console: Console, options: Namespace, letters: DeadLetterQuerySet) -> None:
+    groups = list(letters.groups())
+    if options.json:
+        return console.json(groups)
+    if not groups:
+        return console.say("There are no dead letters.")
+    rows = [
+        (g["count"], g["replaying"] or "", g["consumer"], g["type"] or "?", _short(g["exception"]), _ago(g["last"]))
+        for g in groups
+    ]
+    header = ("COUNT", "REPLAYING", "CONSUMER", "TYPE", "EXCEPTION", "LAST")
+    return console.table(header, rows, right=("COUNT", "REPLAYING"))
+
+
+def _why(letter: DeadLetter) -> str:
+    replaying = "being replayed; " if letter.replay_at else ""
+    return f"{replaying}{_short(letter.exception)}: {letter.error}"
+
+
+def _short(exception: str) -> str:
+    return exception.rpartition(".")[2]
+
+
+def _ago(moment: Any) -> str:
+    now = timezone.now() if timezone.is_aware(moment) else timezone.make_naive(timezone.now())
+    return f"{age((now - moment).total_seconds())} ago"
+
+
+# --- show ----------------------------------------------------------------------------------------
+
+
+def show_letter(console: Console, options: Namespace) -> None:
+    letter = _letters(options).filter(pk=options.id).first()
+    if letter is None:
+        raise CommandError(f"There is no dead letter {options.id} in database {options.database!r}.")
+    if options.json:
+        console.json(as_json(letter, whole=True))
+    else:
+        tell(console, letter)
+
+
+# --- replay and discard --------------------------------------------------------------------------
+
+
+def replay(console: Console, options: Namespace) -> int:
+    letters = _letters(options)
+    ids = select(letters, _wanted(options), options, _NOUN)
+    doing = "replay", "marking", "marked for replay"
+    changed = change(console, options, ids, lambda chunk: letters.filter(pk__in=chunk).replay(), doing, _NOUN)
+    if options.dry_run or not ids:
+        return 0
+    if changed < len(ids):
+        console.say(f"{len(ids) - changed:,} of them: being replayed already.")
+    _tell_of_absent(console, options.database, letters, ids)
+    return _wait(console, letters, ids) if options.wait else 0
+
+
+def discard(console: Console, options: Namespace) -> int:
+    letters = _letters(options)
+    ids = select(letters, _wanted(options), options, _NOUN)
+    doing = "discard", "discarding", "discarded"
+    changed = change(console, options, ids, lambda chunk: letters.filter(pk__in=chunk).discard(), doing, _NOUN)
+    if ids and not options.dry_run and changed < len(ids):
+        console.say(f"{len(ids) - changed:,} of them: being replayed, and left alone.")
+    return 0
+
+
+def _tell_of_absent(console: Console, database: str, letters: DeadLetterQuerySet, ids: Sequence[int]) -> None:
+    """Replays happen in the consumers' processes: say so if there are none."""
+    wanted: set[str] = set()
+    for chunk in chunks(ids):
+        wanted |= set(letters.filter(pk__in=chunk).order_by().values_list("consumer", flat=True).distinct())
+    alive = Heartbeat.objects.using(database).alive().filter(role="consumer", name__in=wanted)
+    for name in sorted(wanted - set(alive.values_list("name", flat=True))):
+        console.warn(f"No process of consumer {name} is running: they are replayed when one is started.")
+
+
+def _wait(console: Console, letters: DeadLetterQuerySet, ids: Sequence[int]) -> int:
+    with console.progress("handled or dead again", len(ids)) as progress:
+        left = len(ids)
+        while left:
+            under_way = partial(letters.exclude(replay_at=None).filter)
+            still = sum(under_way(pk__in=chunk).count() for chunk in chunks(ids))
+            progress(left - still)
+            left = still
+            time.sleep(0.3 if left else 0)
+    dead = sum(letters.filter(pk__in=chunk).count() for chunk in chunks(ids))
+    console.say(f"{len(ids) - dead:,} handled, {count(dead, 'is', 'are')} dead again.")
+    return 1 if dead else 0

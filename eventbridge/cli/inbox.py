@@ -1,0 +1,46 @@
+"""prune: forget what the inbox need no longer remember."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from eventbridge.cli.arguments import Commands, add_database, command
+from eventbridge.cli.console import Console
+from eventbridge.cli.preflight import need_database
+from eventbridge.conf import settings
+from eventbridge.models import InboxEntry
+from eventbridge.wording import count
+
+
+def add_to(commands: Commands[Any]) -> None:
+    parser = command(
+        commands,
+        "prune",
+        prune,
+        "forget events that were handled long ago",
+        about="""
+            The inbox remembers what each consumer has handled, so that nothing is handled twice:
+            for longer than any redelivery or replay may take. `consume` prunes by itself, once an
+            hour; this is for the first time on a large table, or for another age.
+        """,
+        examples=("prune", "prune --older 90"),
+    )
+    parser.add_argument("--older", type=float, metavar="DAYS", help="than so many (default: INBOX_RETENTION, 30)")
+    add_database(parser)
+
+
+def prune(console: Console, options: Namespace) -> None:
+    older = timedelta(seconds=settings.INBOX_RETENTION) if options.older is None else timedelta(days=options.older)
+    if older < timedelta(0):
+        raise CommandError("--older is a number of days, 0 or more.")
+    need_database(options.database)
+    inbox, total = InboxEntry.objects.using(options.database), 0
+    with console.progress("forgotten") as progress:
+        while chunk := inbox.prune(older):
+            total += chunk
+            progress(chunk)
+    console.say(f"Forgot {count(total, 'event')} handled more than {older.total_seconds() / 86400:g} days ago.")

@@ -1,0 +1,98 @@
+"""Preflight: what must be right before a command begins. An outage is not wrong: daemons wait for its end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+
+from django.core.management.base import CommandError
+from django.db import InterfaceError, OperationalError, connections
+
+from eventbridge import models
+from eventbridge.conf import settings
+from eventbridge.consumer import Consumer, consumers_in
+from eventbridge.models.sql import SUPPORTED
+from eventbridge.transports import transport
+from eventbridge.wording import plain
+
+EXIT_UNREACHABLE = 2
+
+
+def need_database(alias: str) -> None:
+    """Raise CommandError, saying what to do, unless that database can hold, and holds, our tables.
+
+    Nothing is raised while it cannot be reached.
+    """
+    if alias not in connections.settings:
+        known = ", ".join(connections.settings)
+        raise CommandError(f"There is no database {alias!r} in DATABASES. There are: {known}.")
+    vendor = connections[alias].vendor
+    if vendor not in SUPPORTED:
+        raise CommandError(f"Database {alias!r} is {vendor}; eventbridge works on PostgreSQL and SQLite.")
+    try:
+        absent = missing_tables(alias)
+    except (OperationalError, InterfaceError):
+        return
+    if absent:
+        option = "" if alias == "default" else f" --database {alias}"
+        raise CommandError(
+            f"Database {alias!r} has no table {absent[0]}: run manage.py migrate{option} "
+            "('eventbridge' must be in INSTALLED_APPS, and DATABASE_ROUTERS must allow it there)."
+        )
+
+
+def missing_tables(alias: str) -> list[str]:
+    """Those of our tables that are not there. Raises what the database raises when it is away."""
+    connection = connections[alias]
+    try:
+        with connection.cursor() as cursor:
+            there = set(connection.introspection.table_names(cursor))
+    except (OperationalError, InterfaceError):
+        connection.close()
+        raise
+    ours = [getattr(models, name)._meta.db_table for name in models.__all__]
+    return [table for table in ours if table not in there]
+
+
+def need_broker() -> None:
+    """Raise CommandError unless BROKER_URL is one that can be used. Nobody is connected to."""
+    try:
+        transport(settings.BROKER_URL)
+    except (ValueError, ImportError) as error:
+        raise CommandError(f"EVENTBRIDGE['BROKER_URL']: {error}.") from error
+
+
+def consumers_of(modules: Iterable[str]) -> list[Consumer]:
+    """The consumers that these modules define. Raises CommandError where one cannot be used."""
+    try:
+        return consumers_in(_dotted(name) for name in modules)
+    except LookupError as error:
+        raise CommandError(f"{error}.") from error
+
+
+def _dotted(name: str) -> str:
+    if name.startswith(".") or "/" in name or name.endswith(".py"):
+        suggestion = name.removeprefix("./").removesuffix(".py").strip("/.").replace("/", ".")
+        raise LookupError(f"{name!r} is a file; name the module: {suggestion}")
+    return name
+
+
+class _Plain(logging.Formatter):
+    """What came in a message cannot steer the terminal through the log either."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record), keep="\n\t")
+
+
+def show_log(verbosity: int) -> None:
+    """Send eventbridge's log to stderr, unless the project says where it goes."""
+    logger = logging.getLogger("eventbridge")
+    if logger.hasHandlers():
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Plain("%(asctime)s %(levelname)-8s %(message)s"))
+    logger.addHandler(handler)
+    if logger.level == logging.NOTSET:
+        quietest = {0: logging.WARNING, 1: logging.INFO}
+        logger.setLevel(quietest.get(verbosity, logging.DEBUG))

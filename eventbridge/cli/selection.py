@@ -1,0 +1,84 @@
+"""Selection: the rows that a command is to change, by their ids or by what they have in common."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db.models import Q, QuerySet
+
+from eventbridge.cli.console import Console
+from eventbridge.wording import count
+
+_CHUNK = 500
+
+
+def add_selection(parser: ArgumentParser, noun: str) -> None:
+    """IDs, or --all, and how to go about it. Filters are the caller's."""
+    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help=f"these {noun}s")
+    parser.add_argument("--all", action="store_true", help="all there are (that the other options leave)")
+    parser.add_argument("--limit", type=int, metavar="N", help="at most so many, the oldest first")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def select(rows: QuerySet[Any], wanted: Q, options: Namespace, noun: str) -> list[int]:
+    """The ids of the rows that the options name, oldest first.
+
+    Raises CommandError where the options name none, or an id that is not among ``rows``.
+    """
+    if options.ids and (wanted or options.all):
+        raise CommandError("Give IDs, or say what to choose by; not both.")
+    if not (options.ids or wanted or options.all):
+        raise CommandError(f"Say which {noun}s: their IDs, --all, or one of the other options (see --help).")
+    if options.ids:
+        wanted = Q(pk__in=options.ids)
+    found = list(rows.filter(wanted).order_by("pk").values_list("pk", flat=True))
+    if absent := sorted(set(options.ids) - set(found)):
+        names = ", ".join(map(str, absent))
+        raise CommandError(f"There is no {noun} {names} in database {options.database!r}. Nothing was done.")
+    return found[: options.limit]
+
+
+def change(
+    console: Console,
+    options: Namespace,
+    ids: Sequence[int],
+    verb: Callable[[Sequence[int]], int],
+    doing: tuple[str, str, str],
+    noun: str,
+) -> int:
+    """Ask if need be, apply ``verb`` chunk by chunk, say how many it changed; return that.
+
+    ``doing`` is the verb as an order, as a participle and as what was done: replay, replaying, …
+    """
+    order, participle, done = doing
+    what = count(len(ids), noun)
+    if not ids:
+        console.say(f"There is no such {noun}: nothing to {order}.")
+        return 0
+    if options.dry_run:
+        console.say(f"Would {order} {what}: {_some(ids)}.")
+        return 0
+    if len(ids) > 1 and not options.yes and not console.agrees(f"{order.capitalize()} {what}?"):
+        raise CommandError("Nothing was done.")
+    with console.progress(participle, len(ids)) as progress:
+        changed = 0
+        for chunk in chunks(ids):
+            changed += verb(chunk)
+            progress(len(chunk))
+    console.say(f"{count(changed, noun)} {done}.", "success" if changed else "")
+    return changed
+
+
+def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """So many that one statement takes them, and that nothing else waits long for it."""
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]
+
+
+def _some(ids: Sequence[int], most: int = 20) -> str:
+    more = f", … ({len(ids) - most:,} more)" if len(ids) > most else ""
+    return ", ".join(map(str, ids[:most])) + more

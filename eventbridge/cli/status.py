@@ -1,0 +1,89 @@
+"""status: what is wrong first, with the command that helps; what is fine in a line each."""
+
+from __future__ import annotations
+
+import dataclasses
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from eventbridge.cli.arguments import Commands, add_json, command
+from eventbridge.cli.console import Console
+from eventbridge.diagnosis import STOPPED, Problem, diagnose
+from eventbridge.status import Outbox, Process, Report, take_report
+from eventbridge.wording import age, figures
+
+Row = tuple[object, ...]
+
+
+def add_to(commands: Commands[Any]) -> None:
+    parser = command(
+        commands,
+        "status",
+        run,
+        "tell how the outbox, the daemons, the queues and the dead letters are doing",
+        about="""
+            Asks every database that has an outbox, and nothing else. Of a RabbitMQ queue it says
+            what its consumers last saw.
+        """,
+        examples=("status", "status --json"),
+        exits={
+            0: "all is well",
+            1: "something is parked, dead, or older than 60 s in the outbox",
+            2: "a relay or a consumer does not run, or waits; or a database cannot be reached",
+        },
+    )
+    add_json(parser)
+
+
+def run(console: Console, options: Namespace) -> int:
+    report = take_report()
+    problems = diagnose(report)
+    code = max((problem.severity for problem in problems), default=0)
+    if options.json:
+        console.json({"exit_code": code, "problems": problems, **dataclasses.asdict(report)})
+    else:
+        _tell(console, report, problems)
+    return code
+
+
+def _tell(console: Console, report: Report, problems: Sequence[Problem]) -> None:
+    if not problems:
+        console.say("All is well.", "success")
+    for problem in problems:
+        console.say(problem.what, "error" if problem.severity == STOPPED else "warning")
+        if problem.command:
+            console.say(f"    {problem.command}")
+    rows = [*_outboxes(report), *_daemons(report), *_queues(report)]
+    if rows:
+        console.say()
+        console.table(("", "NAME", "STATE", "PROCESS", "FIGURES"), rows)
+
+
+def _outboxes(report: Report) -> Iterator[Row]:
+    for outbox in report.outboxes:
+        if outbox.pending or outbox.parked or len(report.outboxes) == 1 or report.of("relay", outbox.database):
+            yield "outbox", outbox.database, _state_of(outbox), "", ""
+
+
+def _state_of(outbox: Outbox) -> str:
+    pending = f"{outbox.pending:,} pending, oldest {age(outbox.oldest or 0)}" if outbox.pending else ""
+    parked = f"{outbox.parked:,} parked" if outbox.parked else ""
+    return "; ".join(filter(None, (pending, parked))) or "empty"
+
+
+def _daemons(report: Report) -> Iterator[Row]:
+    for process in sorted(report.processes, key=lambda process: (process.role != "relay", process.name)):
+        if process.alive or not any(other.alive for other in report.of(process.role, process.name)):
+            yield process.role, process.name, _state_of_process(process), process.process, figures(process.figures)
+
+
+def _state_of_process(process: Process) -> str:
+    return process.state if process.alive else f"gone {age(process.seen)} ago"
+
+
+def _queues(report: Report) -> Iterator[Row]:
+    for queue in report.queues:
+        if queue.depth:
+            delayed = f", {queue.delayed:,} retrying" if queue.delayed else ""
+            yield "queue", queue.name, f"{queue.ready:,} ready, {queue.held:,} in hand{delayed}", "", ""

@@ -1,0 +1,85 @@
+"""The story of one dead letter, for a person or a program."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+from eventbridge.cli.arguments import PROGRAM
+from eventbridge.cli.console import Console
+from eventbridge.models import DeadLetter
+from eventbridge.wording import count, one_line, plain, pretty
+
+_TOLD = (
+    "id", "consumer", "event_id", "source", "type", "subject", "routing_key", "content_type", "headers", "reason",
+    "exception", "error", "attempts", "died_at", "replays", "replay_at",
+)  # fmt: skip
+
+
+def as_json(letter: DeadLetter, *, whole: bool) -> dict[str, Any]:
+    """Its fields; with the whole of it, the body also as text (None where it is none) and in base64."""
+    told = {name: getattr(letter, name) for name in _TOLD}
+    if whole:
+        body = bytes(letter.body)
+        told |= {"traceback": letter.traceback, "body": _text(body), "body_base64": base64.b64encode(body).decode()}
+    return told
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def tell(console: Console, letter: DeadLetter) -> None:
+    """What happened, the event, the traceback, the body, and what can be done."""
+    console.say(f"Dead letter {letter.pk} of {letter.consumer}", "bold")
+    console.say()
+    _facts(console, _what_happened(letter))
+    _facts(console, _the_event(letter))
+    if letter.traceback:
+        _section(console, "Traceback", plain(letter.traceback, keep="\n").strip())
+    body = bytes(letter.body)
+    _section(console, f"Body ({count(len(body), 'byte')})", pretty(body) or "(empty)")
+    database = letter._state.db or "default"  # noqa: SLF001 - Django's own API
+    option = "" if database == "default" else f" --database {database}"
+    console.say("When the cause is mended, or if nobody needs it:", "bold")
+    console.say(f"  {PROGRAM} dead replay {letter.pk}{option}\n  {PROGRAM} dead discard {letter.pk}{option}")
+
+
+def _what_happened(letter: DeadLetter) -> Iterable[tuple[str, str]]:
+    yield "why", letter.get_reason_display()
+    yield "exception", letter.exception
+    yield "error", letter.error
+    yield "attempts", str(letter.attempts)
+    yield "died", f"{letter.died_at:%Y-%m-%d %H:%M:%S %Z}"
+    yield "replays", str(letter.replays or "")
+    if letter.replay_at:
+        yield "now", "being replayed"
+
+
+def _the_event(letter: DeadLetter) -> Iterable[tuple[str, str]]:
+    yield "event", letter.event_id
+    yield "type", letter.type
+    yield "source", letter.source
+    yield "subject", letter.subject
+    if letter.routing_key != letter.type:
+        yield "routing key", letter.routing_key
+    yield "content", letter.content_type
+    yield from ((f"header {name}", str(value)) for name, value in letter.headers.items())
+
+
+def _facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
+    for name, value in facts:
+        if value:
+            console.say(f"  {one_line(name):<11} {one_line(value)}")
+    console.say()
+
+
+def _section(console: Console, title: str, text: str) -> None:
+    console.say(title, "bold")
+    for line in text.split("\n"):
+        console.say(f"  {line}")
+    console.say()

@@ -1,0 +1,111 @@
+"""Diagnosis: what in a report is wrong, the worst first, and the command that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db import DEFAULT_DB_ALIAS, router
+
+from eventbridge import capture
+from eventbridge.models import OutboxEntry
+from eventbridge.status import Outbox, Process, Report
+from eventbridge.wording import age, count
+
+LAGGING = 60.0
+"""Seconds that the oldest pending event may be old."""
+ATTENTION, STOPPED = 1, 2
+"""How bad it is: parked, dead or lagging; or it stands still."""
+_COMMAND = "manage.py eventbridge"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, and the command that helps or tells more, if there is one."""
+
+    severity: int
+    what: str
+    command: str = ""
+
+
+def diagnose(report: Report) -> list[Problem]:
+    """Everything that is wrong; empty if all is well."""
+    judges = [_judge_reach]
+    if report.outboxes:
+        judges += [_judge_outboxes, _judge_consumers, _judge_queues, _judge_dead_letters]
+    problems = [problem for judge in judges for problem in judge(report)]
+    return sorted(problems, key=lambda problem: -problem.severity)
+
+
+def _judge_reach(report: Report) -> Iterator[Problem]:
+    for database, why in report.unreachable.items():
+        yield Problem(STOPPED, f"Database {database} cannot be reached: {why.strip()}")
+    for module, why in report.unusable.items():
+        yield Problem(STOPPED, f"EVENTBRIDGE['CONSUMERS'] names {module}, which cannot be used: {why}")
+    if not report.outboxes and not report.unreachable:
+        yield Problem(STOPPED, "No database has eventbridge's tables.", "manage.py migrate")
+
+
+def _judge_outboxes(report: Report) -> Iterator[Problem]:
+    main = router.db_for_write(OutboxEntry)
+    for outbox in report.outboxes:
+        option = _option(outbox.database)
+        relays = report.of("relay", outbox.database)
+        waiting = f": {_waiting(outbox)}" if outbox.pending else ""
+        # A database where nothing is ever emitted needs no relay.
+        if outbox.pending or relays or (outbox.database == main and capture.bridges):
+            yield from _judge_daemon(f"relay of database {outbox.database}", relays, f"relay{option}", waiting)
+        if outbox.oldest is not None and outbox.oldest > LAGGING and any(relay.alive for relay in relays):
+            text = f"The relay of database {outbox.database} lags: {_waiting(outbox)}."
+            yield Problem(ATTENTION, text, f"{_COMMAND} outbox list --pending{option}")
+        if outbox.parked:
+            text = (
+                f"{count(outbox.parked, 'event')} parked in database {outbox.database}: the broker did not take them."
+            )
+            yield Problem(ATTENTION, text, f"{_COMMAND} outbox list --parked{option}")
+
+
+def _judge_consumers(report: Report) -> Iterator[Problem]:
+    known = {process.name: "" for process in report.processes if process.role == "consumer"}
+    known |= {consumer.name: consumer.module for consumer in report.expected}
+    unknown = {consumer.name for consumer in report.expected if consumer.database in report.unreachable}
+    for name, module in known.items():
+        if name not in unknown:
+            start = f"consume {module}" if module else ""
+            yield from _judge_daemon(f"consumer {name}", report.of("consumer", name), start)
+
+
+def _judge_daemon(what: str, processes: Sequence[Process], start: str, waiting: str = "") -> Iterator[Problem]:
+    alive = [process for process in processes if process.alive]
+    command = f"{_COMMAND} {start}" if start else ""
+    if not alive:
+        last = min((process.seen for process in processes), default=None)
+        since = f" (last seen {age(last)} ago)" if last is not None else ""
+        yield Problem(STOPPED, f"No {what} is running{since}{waiting}.", command)
+    elif all(process.state == "waiting" for process in alive):
+        yield Problem(STOPPED, f"The {what} waits for its broker or its database{waiting}: its log says why.")
+
+
+def _judge_queues(report: Report) -> Iterator[Problem]:
+    known = {process.name for process in report.processes} | {consumer.name for consumer in report.expected}
+    for queue in report.queues:
+        if queue.depth and queue.name not in known:
+            text = f"Queue {queue.name} holds {count(queue.depth, 'event')}, and no consumer of that name runs."
+            yield Problem(STOPPED, text, f"{_COMMAND} consume MODULE, with the module that defines it")
+
+
+def _judge_dead_letters(report: Report) -> Iterator[Problem]:
+    for dead in report.dead_letters:
+        if resting := dead.count - dead.replaying:
+            text = f"{count(resting, 'dead letter')} of {dead.consumer}."
+            command = f"{_COMMAND} dead list --consumer {dead.consumer}{_option(dead.database)}"
+            yield Problem(ATTENTION, text, command)
+
+
+def _waiting(outbox: Outbox) -> str:
+    oldest = age(outbox.oldest or 0)
+    return f"{count(outbox.pending, 'event waits', 'events wait')}, the oldest since {oldest}"
+
+
+def _option(database: str) -> str:
+    return "" if database == DEFAULT_DB_ALIAS else f" --database {database}"

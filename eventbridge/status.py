@@ -1,0 +1,172 @@
+"""Status: how the outboxes, daemons, queues and dead letters are doing, as the databases tell it.
+
+Nothing else is asked: neither the broker nor the daemons, which write down what only they can see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, router
+from django.db.models.functions import Now
+
+from eventbridge.conf import settings
+from eventbridge.consumer import consumers_in
+from eventbridge.models import BrokerMessage, DeadLetter, Heartbeat, OutboxEntry
+from eventbridge.models.heartbeat import ALIVE
+from eventbridge.models.sql import SUPPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """``oldest`` is the age, in seconds, of the oldest pending event; None if there is none."""
+
+    database: str
+    pending: int
+    parked: int
+    oldest: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A relay or consumer in one process. ``seen``: seconds since it last said that it is there."""
+
+    role: str
+    name: str
+    database: str
+    process: str
+    state: str
+    alive: bool
+    seen: float
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue of the embedded broker: what is ready, in a consumer's hands, and waits for its next attempt."""
+
+    name: str
+    ready: int
+    held: int
+    delayed: int
+
+    @property
+    def depth(self) -> int:
+        return self.ready + self.held + self.delayed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters:
+    """Of one consumer. ``replaying`` of them are on their way back to it."""
+
+    consumer: str
+    database: str
+    count: int
+    replaying: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A consumer that EVENTBRIDGE["CONSUMERS"] names."""
+
+    name: str
+    module: str
+    database: str
+
+
+@dataclass(slots=True)
+class Report:
+    """All of it, at one moment. ``unusable`` modules and ``unreachable`` databases come with the error."""
+
+    outboxes: list[Outbox] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
+    queues: list[Queue] = field(default_factory=list)
+    dead_letters: list[DeadLetters] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
+    unusable: dict[str, str] = field(default_factory=dict)
+    unreachable: dict[str, str] = field(default_factory=dict)
+
+    def of(self, role: str, name: str) -> list[Process]:
+        """The processes, alive or not, of that relay (its database) or consumer."""
+        return [process for process in self.processes if (process.role, process.name) == (role, name)]
+
+
+def take_report() -> Report:
+    """Ask every database that has our tables. One that cannot be reached is told, and no error."""
+    report = Report()
+    for module in settings.CONSUMERS:
+        _look_for_consumers(report, module)
+    for alias in _aliases():
+        try:
+            _ask(report, alias)
+        except (OperationalError, InterfaceError) as error:
+            connections[alias].close()
+            report.unreachable[alias] = str(error)
+    return report
+
+
+def _aliases() -> list[str]:
+    """Every database that may hold an outbox: not a replica, which its router excludes, nor another's."""
+    return [
+        alias
+        for alias in connections
+        if connections[alias].vendor in SUPPORTED and router.allow_migrate_model(alias, OutboxEntry)
+    ]
+
+
+def _look_for_consumers(report: Report, module: str) -> None:
+    try:
+        report.expected += [Expected(c.name, module, c.database) for c in consumers_in([module])]
+    except Exception as error:  # whatever the project's code raises: the rest must still be told
+        report.unusable[module] = str(error)
+
+
+def _ask(report: Report, alias: str) -> None:
+    with connections[alias].cursor() as cursor:
+        tables = connections[alias].introspection.table_names(cursor)
+    if OutboxEntry._meta.db_table not in tables:
+        return
+    backlog = OutboxEntry.objects.using(alias).backlog()
+    report.outboxes.append(Outbox(alias, *backlog))
+    report.processes.extend(_processes(alias))
+    report.dead_letters.extend(_dead_letters(alias))
+    if _embedded_in(alias):
+        report.queues.extend(Queue(*depth) for depth in BrokerMessage.objects.using(alias).depths())
+
+
+def _embedded_in(alias: str) -> bool:
+    url = urlsplit(settings.BROKER_URL)
+    return url.scheme == "database" and (url.netloc or DEFAULT_DB_ALIAS) == alias
+
+
+def _processes(alias: str) -> Iterator[Process]:
+    """Those of the last day, by the database's clock."""
+    beats = Heartbeat.objects.using(alias).filter(seen_at__gt=Now() - timedelta(days=1))
+    for beat in beats.annotate(now=Now()).order_by("role", "name", "process"):
+        since = beat.now - beat.seen_at  # type: ignore[attr-defined]  # annotated
+        yield Process(
+            role=beat.role,
+            name=beat.name,
+            database=alias,
+            process=beat.process,
+            state=beat.state,
+            alive=since < ALIVE,
+            seen=round(since.total_seconds(), 1),
+            figures=beat.figures,
+        )
+
+
+def _dead_letters(alias: str) -> list[DeadLetters]:
+    found: dict[str, list[int]] = {}
+    for group in DeadLetter.objects.using(alias).groups():
+        sums = found.setdefault(group["consumer"], [0, 0])
+        sums[0] += group["count"]
+        sums[1] += group["replaying"]
+    return [
+        DeadLetters(consumer=consumer, database=alias, count=total, replaying=replaying)
+        for consumer, (total, replaying) in sorted(found.items())
+    ]
