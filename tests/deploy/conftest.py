@@ -44,6 +44,16 @@ def bookstore_topology() -> Topology:
 
 
 @pytest.fixture(scope="session")
+def exported() -> dict[str, Any]:
+    """What `eventbridge topology --export --users` says of the bookstore."""
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "consumers.settings", "BROKER_URL": "amqp://rabbitmq/bookstore"}
+    command = [sys.executable, "demo_project/manage.py", "eventbridge", "topology", "--export", "--users"]
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True, timeout=60)
+    content: dict[str, Any] = json.loads(run.stdout)
+    return content
+
+
+@pytest.fixture(scope="session")
 def definitions() -> dict[str, Any]:
     """deploy/rabbitmq/definitions.json."""
     content: dict[str, Any] = json.loads((ROOT / "deploy" / "rabbitmq" / "definitions.json").read_text())

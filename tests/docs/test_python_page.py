@@ -1,0 +1,48 @@
+"""docs/reference/python.md against the public names."""
+
+import ast
+import dataclasses
+import inspect
+import re
+
+import pytest
+from django.dispatch import Signal
+
+import eventbridge
+from eventbridge import Consumer, Event, telemetry
+from tests.docs.pages import read, table
+
+PAGE = read("docs/reference/python.md")
+
+
+def test_every_public_name_has_a_section_of_its_own() -> None:
+    sections = set(re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)) - {"Signals"}
+    assert sections == set(eventbridge.__all__)
+
+
+@pytest.mark.parametrize("name", ["event_type", "bridge", "emit", "emit_many"])
+def test_the_signatures_are_the_codes(name: str) -> None:
+    [shown] = re.findall(rf"^@?{name}\((.+?)\)(?: ->.*)?$", PAGE, re.MULTILINE)
+    [function] = ast.parse(f"def {name}({shown}): ...").body
+    assert isinstance(function, ast.FunctionDef)
+    parameters = inspect.signature(getattr(eventbridge, name)).parameters.values()
+    bare = [str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters]
+    assert sorted(ast.unparse(function.args).replace("*, ", "").split(", ")) == sorted(bare)
+
+
+def test_the_consumers_arguments_and_their_defaults_are_the_codes() -> None:
+    [shown] = re.findall(r"^Consumer\(\n(.+?)^\)", PAGE, re.DOTALL | re.MULTILINE)
+    documented = dict(re.findall(r"^    (\w+)=(.+),$", shown, re.MULTILINE))
+    fields = [field for field in dataclasses.fields(Consumer) if field.init and field.name != "name"]
+    assert documented == {field.name: repr(field.default).replace("'", '"') for field in fields}
+    assert [row[0].strip("`") for row in table(PAGE, "argument")] == [field.name for field in fields]
+
+
+def test_an_events_attributes_are_all_named() -> None:
+    section = PAGE.partition("## Event\n")[2].partition("## Consumer")[0]
+    assert {field.name for field in dataclasses.fields(Event)} <= set(re.findall(r"`(\w+)`", section))
+
+
+def test_every_signal_of_telemetry_is_in_the_table_and_no_other() -> None:
+    documented = [row[0].strip("`") for row in table(PAGE, "signal")]
+    assert documented == [name for name, value in vars(telemetry).items() if isinstance(value, Signal)]
