@@ -79,8 +79,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _serve(get: Callable[[], Server], name: str, config: pytest.Config) -> Iterator[Server]:
+    capture = config.pluginmanager.getplugin("capturemanager")
     try:
-        server = get()
+        with capture.global_and_fixture_disabled():  # installing one takes a while: it is said when it begins
+            server = get()
     except NotAvailable as reason:
         config.stash[REPORT].not_run[name] = str(reason)
         message = f"there is no {name} here: the end of the report says why"

@@ -85,9 +85,8 @@ class PrivateProcess:
     A small watcher removes both even when the test run itself is killed: its standard input closes then.
     """
 
-    how = "private server"
-
     def __init__(self, prefix: str, owner: str | None = None) -> None:
+        self.how = "private server"
         self.owner = owner
         self.folder = Path(tempfile.mkdtemp(prefix=f"eventbridge-{prefix}-"))
         self.log = self.folder / "output.log"

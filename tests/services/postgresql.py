@@ -193,7 +193,9 @@ def _in_container() -> PostgreSQL:
 
 def _installed() -> PostgreSQL:
     install("postgresql")
-    return _private()
+    server = _private()
+    server.host.how = "private server, installed with apt-get"
+    return server
 
 
 __all__ = ["NotAvailable", "PostgreSQL", "postgresql"]

@@ -324,7 +324,9 @@ def _in_container() -> RabbitMQ:
 
 def _installed() -> RabbitMQ:
     install("rabbitmq-server")
-    return _private()
+    server = _private()
+    server.host.how = "private server, installed with apt-get"
+    return server
 
 
 def _with_path(url: str, vhost: str) -> str:
