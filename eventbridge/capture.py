@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import async_to_sync
 from django.apps import apps
@@ -26,8 +26,10 @@ from eventbridge import telemetry
 from eventbridge.conf import settings
 from eventbridge.errors import EventbridgeError, InvalidEvent
 from eventbridge.event import Event, encode, event_type_of, event_types
-from eventbridge.models.outbox import NewEntry, OutboxEntry
 from eventbridge.values import plain
+
+if TYPE_CHECKING:
+    from eventbridge.models.outbox import NewEntry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,12 +60,20 @@ def emit(data: Any, *, using: str | None = None, time: datetime | None = None) -
 
 def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime | None = None) -> list[Event[Any]]:
     """Record events in this order, by one INSERT. As ``emit``; all of them or none."""
-    alias = using or router.db_for_write(OutboxEntry)
+    from eventbridge.models import OutboxEntry  # not above: this module is imported before models can be
+
+    alias = _alias(using)
     with transaction.mark_for_rollback_on_error(alias):
         events = [_about(item, alias, time) for item in data]
         OutboxEntry.objects.using(alias).record([_entry(event) for event in events])
     telemetry.emitted.send_robust(OutboxEntry, events=events, using=alias)
     return events
+
+
+def _alias(using: str | None) -> str:
+    from eventbridge.models import OutboxEntry
+
+    return using or router.db_for_write(OutboxEntry)
 
 
 def source_of(alias: str) -> str:
@@ -77,6 +87,8 @@ def _about(data: Any, alias: str, time: datetime | None) -> Event[Any]:
 
 
 def _entry(event: Event[Any]) -> NewEntry:
+    from eventbridge.models.outbox import NewEntry
+
     body = encode(event, _text)
     if len(body) > settings.MAX_EVENT_BYTES:
         raise InvalidEvent(_too_large(event, len(body)))
@@ -132,7 +144,7 @@ class Bridge:
         """Receive the signal. Raises what the function raises; the open transaction is then lost."""
         if signal in MODEL_SIGNALS and kwargs.get("raw"):
             return
-        using = kwargs.get("using") or router.db_for_write(OutboxEntry)
+        using = _alias(kwargs.get("using"))
         with transaction.mark_for_rollback_on_error(using):
             found = self._receive(signal=signal, sender=sender, **kwargs)
             if found:
