@@ -209,7 +209,7 @@ def test_a_body_that_is_no_event_is_malformed(body):
     ids=lambda data: repr(data[:40]),
 )
 def test_data_that_does_not_fit_its_type_is_malformed(data):
-    with pytest.raises(MalformedMessage, match="data does not fit wire.order.paid.v1"):
+    with pytest.raises(MalformedMessage, match="data does not fit"):
         binary("ce-", data or b" ").read_as(OrderPaid)
 
 
