@@ -104,7 +104,7 @@ def _judge_dead_letters(report: Report) -> Iterator[Problem]:
 
 def _waiting(outbox: Outbox) -> str:
     oldest = age(outbox.oldest or 0)
-    return f"{count(outbox.pending, 'event waits', 'events wait')}, the oldest since {oldest}"
+    return f"{count(outbox.pending, 'event waits', 'events wait')}, the oldest for {oldest}"
 
 
 def _option(database: str) -> str:

@@ -53,11 +53,17 @@ class Console:
         """A remark beside the result."""
         self._err.write(plain(text, keep="\n"), style_func=str)
 
-    def table(self, header: Sequence[str], rows: Iterable[Sequence[object]], right: Iterable[str] = ()) -> None:
+    def table(
+        self,
+        header: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        right: Iterable[str] = (),
+        below: Sequence[object] = (),
+    ) -> None:
         """Columns under their names; those named in ``right`` are aligned to the right.
 
         On a terminal the widest columns are cut to its width; elsewhere nothing is. A column in
-        which there is nothing is left out.
+        which there is nothing is left out. ``below`` has a remark for each row, on a line of its own.
         """
         cells = [[one_line(cell) for cell in row] for row in rows]
         shown = [i for i, column in enumerate(zip(*cells, strict=True)) if any(column)]
@@ -67,6 +73,12 @@ class Console:
         for number, row in enumerate(lines):
             line = _GAP.join(map(_fitted, row, widths, to_the_right))
             self.say(line.rstrip(), "" if number else "bold")
+            if number and below:
+                self._remark(one_line(below[number - 1]), widths[0] + len(_GAP))
+
+    def _remark(self, text: str, indent: int) -> None:
+        room = self.width - indent if self.width else _columns(text)
+        self.say(" " * indent + _fitted(text, max(room, _NARROWEST), False).rstrip())
 
     def _widths(self, rows: Sequence[Sequence[str]]) -> list[int]:
         widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]

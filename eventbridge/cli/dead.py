@@ -130,8 +130,9 @@ def list_letters(console: Console, options: Namespace) -> None:
         return console.json([as_json(letter, whole=False) for letter in shown])
     if not shown:
         return console.say("There are no dead letters.")
-    rows = [(x.pk, _ago(x.died_at), x.consumer, x.type or "?", x.attempts, _why(x)) for x in shown]
-    console.table(("ID", "DIED", "CONSUMER", "TYPE", "TRIES", "WHY"), rows, right=("ID", "TRIES"))
+    rows = [(x.pk, _age(x.died_at), x.consumer, x.type or "?", x.attempts) for x in shown]
+    header = ("ID", "AGE", "CONSUMER", "TYPE", "TRIES")
+    console.table(header, rows, right=("ID", "AGE", "TRIES"), below=[*map(_why, shown)])
     if len(shown) == options.limit and (more := letters.count() - len(shown)) > 0:
         console.say(f"… and {more:,} more: --limit, or --group to see what they have in common.")
     return None
@@ -144,11 +145,13 @@ def _list_groups(console: Console, options: Namespace, letters: DeadLetterQueryS
     if not groups:
         return console.say("There are no dead letters.")
     rows = [
-        (g["count"], g["replaying"] or "", g["consumer"], g["type"] or "?", _short(g["exception"]), _ago(g["last"]))
+        (g["count"], g["replaying"] or "", _age(g["first"]), _age(g["last"]), g["consumer"], g["type"] or "?")
         for g in groups
     ]
-    header = ("COUNT", "REPLAYING", "CONSUMER", "TYPE", "EXCEPTION", "LAST")
-    return console.table(header, rows, right=("COUNT", "REPLAYING"))
+    header = ("COUNT", "REPLAYING", "FIRST", "LAST", "CONSUMER", "TYPE")
+    reasons = DeadLetter.Reason
+    below = [f"{_short(g['exception'])} ({reasons(g['reason']).label})" for g in groups]
+    return console.table(header, rows, right=header[:4], below=below)
 
 
 def _why(letter: DeadLetter) -> str:
@@ -160,9 +163,9 @@ def _short(exception: str) -> str:
     return exception.rpartition(".")[2]
 
 
-def _ago(moment: Any) -> str:
+def _age(moment: Any) -> str:
     now = timezone.now() if timezone.is_aware(moment) else timezone.make_naive(timezone.now())
-    return f"{age((now - moment).total_seconds())} ago"
+    return age((now - moment).total_seconds())
 
 
 # --- show ----------------------------------------------------------------------------------------

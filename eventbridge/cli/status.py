@@ -57,13 +57,13 @@ def _tell(console: Console, report: Report, problems: Sequence[Problem]) -> None
     rows = [*_outboxes(report), *_daemons(report), *_queues(report)]
     if rows:
         console.say()
-        console.table(("", "NAME", "STATE", "PROCESS", "FIGURES"), rows)
+        console.table(("", "NAME", "STATE"), rows)
 
 
 def _outboxes(report: Report) -> Iterator[Row]:
     for outbox in report.outboxes:
         if outbox.pending or outbox.parked or len(report.outboxes) == 1 or report.of("relay", outbox.database):
-            yield "outbox", outbox.database, _state_of(outbox), "", ""
+            yield "outbox", outbox.database, _state_of(outbox)
 
 
 def _state_of(outbox: Outbox) -> str:
@@ -75,15 +75,18 @@ def _state_of(outbox: Outbox) -> str:
 def _daemons(report: Report) -> Iterator[Row]:
     for process in sorted(report.processes, key=lambda process: (process.role != "relay", process.name)):
         if process.alive or not any(other.alive for other in report.of(process.role, process.name)):
-            yield process.role, process.name, _state_of_process(process), process.process, figures(process.figures)
+            yield process.role, process.name, _state_of_process(process)
 
 
 def _state_of_process(process: Process) -> str:
-    return process.state if process.alive else f"gone {age(process.seen)} ago"
+    if not process.alive:
+        return f"gone {age(process.seen)} ago: {process.process}"
+    told = figures({name: value for name, value in process.figures.items() if name != "token"})
+    return f"{process.state}, {process.process}: {told}" if told else f"{process.state}, {process.process}"
 
 
 def _queues(report: Report) -> Iterator[Row]:
     for queue in report.queues:
         if queue.depth:
             delayed = f", {queue.delayed:,} retrying" if queue.delayed else ""
-            yield "queue", queue.name, f"{queue.ready:,} ready, {queue.held:,} in hand{delayed}", "", ""
+            yield "queue", queue.name, f"{queue.ready:,} ready, {queue.held:,} in hand{delayed}"

@@ -68,7 +68,7 @@ def _the_event(letter: DeadLetter) -> Iterable[tuple[str, str]]:
     if letter.routing_key != letter.type:
         yield "routing key", letter.routing_key
     yield "content", letter.content_type
-    yield from ((f"header {name}", str(value)) for name, value in letter.headers.items())
+    yield from (("header", f"{name}: {value}") for name, value in letter.headers.items())
 
 
 def _facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
