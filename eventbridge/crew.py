@@ -134,6 +134,8 @@ class Crew:
     def _told(self, number: int, why: str) -> None:
         before, self._away[number] = self.state, why
         if before != self.state:
+            # The state may be another source's: its reason is the one to tell.
+            why = next(filter(None, self._away.values()), "")
             telemetry.changed.send_robust(Crew, daemon=f"consumer {self.name}", state=self.state, why=why)
 
     # --- hands -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from .company import Company
 from .programs import MissingError
 from .voice import point, scene, way
 
-PATIENCE = 10.0  # seconds for what takes milliseconds on an idle machine
+PATIENCE = 20.0  # seconds for what takes milliseconds on an idle machine
 
 
 class Scenes:
