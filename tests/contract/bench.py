@@ -14,18 +14,20 @@ from eventbridge.transports import Delivery, Message, Options, Publisher, Subscr
 class Bench:
     """One transport, with what a test does on it. What was made here is closed when the test is over."""
 
-    def __init__(self, url: str, env: dict[str, str]) -> None:
+    def __init__(self, url: str, env: dict[str, str] | None = None, **options: Any) -> None:
         self.url = url
-        self.env = env
+        self.env = env or {}
         """What another process needs to use the same transport."""
-        self.options = Options(url=url, app_id="/shop", confirm_timeout=10, heartbeat=10)
+        self.options = Options(url=url, app_id="/shop", **options)
         self.module = transport(url)
-        self.publisher = self.another_publisher()
-        self._open: list[Publisher | Subscriber] = [self.publisher]
+        self._open: list[Publisher | Subscriber] = []
         self._ids = itertools.count(1)
+        self.publisher = self.another_publisher()
 
     def another_publisher(self) -> Publisher:
-        return self.module.Publisher(self.options)
+        publisher = self.module.Publisher(self.options)
+        self._open.append(publisher)
+        return publisher
 
     def consumer(self, name: str, *keys: str, **policy: Any) -> Consumer:
         """A consumer of these keys, declared."""

@@ -86,7 +86,7 @@ class ConfirmChannel:
         """Send, or keep until :meth:`flush`. Raises Unencodable, or what the link raises."""
         try:
             self._channel.basic_publish(_as_amqp(message), message.destination, message.routing_key, mandatory=True)
-        except (FrameSyntaxError, UnicodeEncodeError) as error:
+        except (FrameSyntaxError, struct.error) as error:
             raise Unencodable(str(error)) from error
         self._tag += 1
         self._waiting[self._tag] = (slot, message)

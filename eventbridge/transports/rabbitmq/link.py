@@ -109,10 +109,12 @@ class Link:
     def drop(self) -> None:
         """Throw the connection away without a word: a goodbye to a blocked broker waits for ever."""
         connection, self._connection = self._connection, None
-        if connection is not None and connection.connected:
-            with suppress(*LINK_ERRORS):
+        if connection is None:
+            return
+        with suppress(*LINK_ERRORS):
+            if connection.connected:
                 connection.sock.settimeout(0)  # TLS would wait for the other side's goodbye
-            connection.collect()
+        connection.collect()
 
     def close(self, deadline: float) -> None:
         """Say goodbye if the broker listens; be gone within ``deadline`` seconds in any case."""

@@ -61,8 +61,8 @@ def _tls(broker: Endpoint, options: Options) -> pika.SSLOptions:
 
 
 def reason(error: BaseException) -> str:
-    """What to tell people of pika's error."""
+    """What to tell people of pika's error: what the broker said, if anything."""
     if isinstance(error, ChannelClosedByBroker):
         return f"{error.reply_text}: {APPLY}" if error.reply_code == NOT_FOUND else str(error.reply_text)
-    inner = getattr(error, "exceptions", None) or error.args
-    return f"{type(error).__name__}: {', '.join(map(str, inner))}" if inner else repr(error)
+    causes = getattr(error, "exceptions", None) or filter(None, [getattr(error, "exception", None)])
+    return "; ".join(reason(cause) for cause in causes) or str(error) or type(error).__name__
