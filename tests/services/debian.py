@@ -31,7 +31,7 @@ def _apt_get(*arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise NotAvailable(f"apt-get {arguments[0]} failed: {done.stderr.strip()[-300:]}")
+        raise NotAvailable(f"apt-get {arguments[0]} failed: {' '.join((done.stdout + done.stderr).split())[-600:]}")
 
 
 @contextmanager
