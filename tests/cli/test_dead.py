@@ -1,0 +1,257 @@
+"""eventbridge dead: what is listed, told, replayed and discarded, and what is refused."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from django.core.management.base import CommandError
+from django.db import connections
+from django.db.models.functions import Now
+
+from eventbridge.models import DeadLetter, Heartbeat
+
+pytestmark = pytest.mark.django_db(databases=["default", "archive"])
+
+Bury = Callable[..., DeadLetter]
+NASTY = "\x1b[31mred\x1b[0m \x07 \u202egnp.exe \x9b2J \x00"
+
+
+def test_no_dead_letters_are_said_in_words(run):
+    assert run("dead", "list").out == "There are no dead letters.\n"
+    assert run("dead", "list", "--group").out == "There are no dead letters.\n"
+    assert json.loads(run("dead", "list", "--json").out) == []
+
+
+def test_the_list_names_the_consumer_the_type_and_why(run, bury: Bury):
+    letter = bury(TimeoutError("the mail server did not answer"))
+    out = run("dead", "list").out
+    assert f"{letter.pk}" in out
+    assert "shop.mail" in out
+    assert "shop.order.saved.v1" in out
+    assert "TimeoutError: the mail server did not answer" in out
+
+
+def test_the_latest_come_first_and_a_limit_says_how_many_are_left(run, bury: Bury):
+    letters = [bury() for _ in range(5)]
+    shown = json.loads(run("dead", "list", "--json", "--limit", "2").out)
+    assert [item["id"] for item in shown] == [letters[4].pk, letters[3].pk]
+    assert "3 more" in run("dead", "list", "--limit", "2").out
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--consumer", "shop.search"), ("--type", "shop.order.deleted.v1"), ("--exception", "KeyError")],
+)
+def test_each_filter_leaves_what_it_names(run, bury: Bury, option):
+    bury()
+    wanted = bury(KeyError("x"), consumer="shop.search", type="shop.order.deleted.v1")
+    assert [item["id"] for item in json.loads(run("dead", "list", "--json", *option).out)] == [wanted.pk]
+
+
+def test_an_exception_is_found_by_its_short_name_and_by_its_whole_one(run, bury: Bury):
+    bury(json.JSONDecodeError("bad", "", 0))
+    for name in ("JSONDecodeError", "json.decoder.JSONDecodeError"):
+        assert len(json.loads(run("dead", "list", "--json", "--exception", name).out)) == 1
+    assert json.loads(run("dead", "list", "--json", "--exception", "Error").out) == []
+
+
+def test_groups_count_what_died_of_the_same(run, bury: Bury):
+    for _ in range(3):
+        bury(TimeoutError("slow"))
+    bury(KeyError("x"))
+    groups = json.loads(run("dead", "list", "--group", "--json").out)
+    assert [(group["count"], group["exception"]) for group in groups] == [(3, "TimeoutError"), (1, "KeyError")]
+    assert "TimeoutError (every attempt failed)" in run("dead", "list", "--group").out
+
+
+def test_in_a_terminal_of_80_columns_no_line_is_longer(run, bury: Bury, at_a_terminal):
+    bury(ValueError("x" * 300), consumer="a.consumer.with." + "a" * 80, type="a.type.with." + "t" * 80)
+    for arguments in (("dead", "list"), ("dead", "list", "--group")):
+        lines = run(*arguments, "--no-color", terminal=True).out.splitlines()
+        assert max(map(len, lines)) <= 80
+    assert "x" * 300 in run("dead", "list").out
+
+
+def test_the_story_has_the_error_the_traceback_the_headers_and_the_body_made_readable(run, bury: Bury):
+    letter = bury(ValueError("no stock"), body=b'{"data":{"price":1.10,"title":"Gr\xc3\xbctze"}}', traceparent="00-ab")
+    out = run("dead", "show", str(letter.pk)).out
+    assert "every attempt failed" in out
+    assert "no stock" in out
+    assert "ValueError: no stock" in out
+    assert "traceparent: 00-ab" in out
+    assert '      "price": 1.10,\n      "title": "Grütze"\n' in out
+    assert f"manage.py eventbridge dead replay {letter.pk}\n" in out
+
+
+def test_a_body_that_is_no_json_is_shown_spelled_out(run, bury: Bury):
+    letter = bury(body=b"\xff\x00 caf\xc3\xa9 \x1b[2J", reason="malformed")
+    assert "\\xff\\x00 café \\x1b[2J" in run("dead", "show", str(letter.pk)).out
+
+
+@pytest.mark.parametrize("body", [NASTY.encode(), json.dumps({"a": NASTY}, ensure_ascii=False).encode(), b"[" * 9999])
+def test_nothing_of_a_message_reaches_the_terminal_unescaped(run, bury: Bury, body):
+    letter = bury(ValueError(NASTY), body=body, consumer=f"c{NASTY[:-1]}", type=f"t{NASTY[:-1]}", **{NASTY: NASTY})
+    DeadLetter.objects.update(exception=NASTY[:-1], traceback=NASTY[:-1])
+    answers = [
+        run("dead", "show", str(letter.pk)),
+        run("dead", "list"),
+        run("dead", "list", "--group"),
+        run("dead", "show", str(letter.pk), "--json"),
+        run("status"),
+        run("dead", "replay", str(letter.pk)),
+    ]
+    for answer in answers:
+        said = answer.out + answer.err
+        assert not {character for character in said if not character.isprintable()} - {"\n"}
+        assert "\u202e" not in said
+
+
+def test_json_holds_the_body_byte_by_byte(run, bury: Bury):
+    text, binary = bury(body=b'{"a": 1}'), bury(body=b"\xff")
+    assert json.loads(run("dead", "show", str(text.pk), "--json").out)["body"] == '{"a": 1}'
+    told = json.loads(run("dead", "show", str(binary.pk), "--json").out)
+    assert told["body"] is None
+    assert told["body_base64"] == "/w=="
+
+
+def test_a_letter_that_is_not_there_is_named(run):
+    with pytest.raises(CommandError, match="There is no dead letter 17 in database 'default'"):
+        run("dead", "show", "17")
+
+
+def test_replay_marks_and_says_when_nobody_is_there_to_take_it_up(run, bury: Bury):
+    letter = bury()
+    answer = run("dead", "replay", str(letter.pk))
+    letter.refresh_from_db()
+    assert letter.replay_at is not None
+    assert letter.replays == 1
+    assert answer.out == "1 dead letter marked for replay.\n"
+    assert "No process of consumer shop.mail is running" in answer.err
+
+
+def test_replay_is_quiet_about_consumers_that_run(run, bury: Bury):
+    Heartbeat.objects.beat("host:1", "consumer", "shop.mail", "ready", {})
+    assert run("dead", "replay", str(bury().pk)).err == ""
+
+
+def test_replay_takes_a_filter_and_a_limit_the_oldest_first(run, bury: Bury):
+    letters = [bury() for _ in range(3)]
+    bury(consumer="shop.search")
+    run("dead", "replay", "--consumer", "shop.mail", "--limit", "2")
+    replaying = DeadLetter.objects.exclude(replay_at=None).order_by("pk")
+    assert [letter.pk for letter in replaying] == [letter.pk for letter in letters[:2]]
+
+
+def test_a_thousand_are_marked_in_chunks_with_progress_on_a_terminal(run, bury: Bury, at_a_terminal):
+    bury()
+    template = DeadLetter.objects.get()
+    copies = [DeadLetter(consumer="shop.mail", fingerprint=str(n), body=b"", reason="failed") for n in range(1_200)]
+    DeadLetter.objects.bulk_create(copies)
+    template.delete()
+    answer = run("dead", "replay", "--all", "--yes", terminal=True)
+    assert "1,200 dead letters marked for replay" in answer.out
+    assert "marking: 500 of 1,200" in answer.err
+    assert DeadLetter.objects.filter(replay_at=None).count() == 0
+
+
+def test_what_is_being_replayed_already_is_left_alone_and_said(run, bury: Bury):
+    letter = bury()
+    run("dead", "replay", str(letter.pk))
+    assert "1 of them: being replayed already" in run("dead", "replay", str(letter.pk)).out
+    letter.refresh_from_db()
+    assert letter.replays == 1
+
+
+@pytest.mark.parametrize("verb", ["replay", "discard"])
+def test_a_dry_run_changes_nothing(run, bury: Bury, verb):
+    letter = bury()
+    assert run("dead", verb, "--all", "--dry-run").out == f"Would {verb} 1 dead letter: {letter.pk}.\n"
+    assert DeadLetter.objects.get().replay_at is None
+
+
+@pytest.mark.parametrize("verb", ["replay", "discard"])
+def test_one_unknown_id_stops_everything(run, bury: Bury, verb):
+    letter = bury()
+    with pytest.raises(CommandError, match=r"no dead letter 999998, 999999 in .*Nothing was done"):
+        run("dead", verb, str(letter.pk), "999999", "999998")
+    assert DeadLetter.objects.get().replay_at is None
+
+
+@pytest.mark.parametrize("verb", ["replay", "discard"])
+def test_nothing_named_is_not_everything(run, bury: Bury, verb):
+    bury()
+    with pytest.raises(CommandError, match="Say which dead letters"):
+        run("dead", verb)
+    assert DeadLetter.objects.get().replay_at is None
+
+
+def test_discard_deletes_for_good_what_it_names(run, bury: Bury):
+    gone, kept = bury(), bury()
+    assert run("dead", "discard", str(gone.pk)).out == "1 dead letter discarded.\n"
+    assert DeadLetter.objects.get() == kept
+
+
+def test_discard_leaves_what_a_consumer_has_in_its_hands(run, bury: Bury):
+    letter = bury()
+    DeadLetter.objects.replay()
+    DeadLetter.objects.take("shop.mail", "lease", 30, 1)
+    assert "being replayed, and left alone" in run("dead", "discard", str(letter.pk)).out
+    assert DeadLetter.objects.exists()
+
+
+def test_discard_takes_what_was_marked_for_a_consumer_that_is_no_more(run, bury: Bury):
+    letter = bury()
+    DeadLetter.objects.replay()
+    run("dead", "discard", str(letter.pk))
+    assert not DeadLetter.objects.exists()
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n\n", 2), ("", 2), ("y\n", 0), ("yes\n", 0)])
+def test_at_a_terminal_more_than_one_is_asked_about(run, bury: Bury, at_a_terminal, answer, left):
+    bury(), bury()
+    at_a_terminal(answer)
+    try:
+        said = run("dead", "discard", "--all", terminal=True)
+        assert "Discard 2 dead letters? [y/N]" in said.err
+    except CommandError as error:
+        assert str(error) == "Nothing was done."
+    assert DeadLetter.objects.count() == left
+
+
+def test_one_letter_is_not_asked_about_nor_is_a_script(run, bury: Bury, at_a_terminal):
+    run("dead", "discard", str(bury().pk), terminal=True)
+    bury(), bury()
+    run("dead", "discard", "--all")
+    assert not DeadLetter.objects.exists()
+
+
+def test_letters_of_another_database_are_found_by_its_alias(run, bury: Bury):
+    letter = bury(using="archive")
+    assert run("dead", "list").out == "There are no dead letters.\n"
+    assert (
+        f"dead replay {letter.pk} --database archive"
+        in run("dead", "show", str(letter.pk), "--database", "archive").out
+    )
+    run("dead", "replay", str(letter.pk), "--database", "archive")
+    assert DeadLetter.objects.using("archive").get().replay_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wait_reports_what_was_handled_and_what_died_again(run, bury: Bury):
+    handled, again = bury(), bury()
+
+    def consume() -> None:
+        while DeadLetter.objects.filter(replay_at__lte=Now()).count() < 2:
+            time.sleep(0.05)
+        DeadLetter.objects.filter(pk=handled.pk).delete()
+        DeadLetter.objects.filter(pk=again.pk).update(replay_at=None)
+        connections.close_all()
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    answer = run("dead", "replay", str(handled.pk), str(again.pk), "--wait")
+    consumer.join()
+    assert "1 handled, 1 is dead again." in answer.out
+    assert answer.code == 1

@@ -1,0 +1,35 @@
+"""eventbridge prune: what the inbox forgets."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management.base import CommandError
+from django.db.models.functions import Now
+
+from eventbridge.models import InboxEntry
+
+pytestmark = pytest.mark.django_db(databases=["default"])
+
+
+def handled(event_id: str, days: float) -> None:
+    InboxEntry.objects.create(
+        consumer="shop.mail", source="/shop", event_id=event_id, handled_at=Now() - timedelta(days=days)
+    )
+
+
+def test_what_was_handled_longer_ago_than_the_retention_is_forgotten(run):
+    handled("old", 31), handled("young", 29)
+    assert run("prune").out == "Forgot 1 event handled more than 30 days ago.\n"
+    assert [entry.event_id for entry in InboxEntry.objects.all()] == ["young"]
+
+
+def test_another_age_can_be_asked_for(run):
+    handled("old", 31), handled("young", 29)
+    assert run("prune", "--older", "1.5").out == "Forgot 2 events handled more than 1.5 days ago.\n"
+    with pytest.raises(CommandError, match="--older"):
+        run("prune", "--older", "-1")
+
+
+def test_a_terminal_sees_the_progress(run, at_a_terminal):
+    handled("old", 31)
+    assert "forgotten: 1" in run("prune", terminal=True).err

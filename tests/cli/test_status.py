@@ -1,0 +1,161 @@
+"""eventbridge status: what is wrong comes first and names the command that helps; the exit code says how bad it is."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connections
+from django.db.models.functions import Now
+
+from eventbridge.models import BrokerMessage, DeadLetter, Heartbeat, OutboxEntry
+from eventbridge.models.outbox import NewEntry
+
+pytestmark = pytest.mark.django_db(databases=["default", "archive"])
+CONSUMERS = "tests.cli.shop_consumers"
+
+
+@pytest.fixture
+def running() -> None:
+    """A relay and a consumer that are well."""
+    Heartbeat.objects.beat("web1:10", "relay", "default", "ready", {"relayed": 1204, "token": 3})
+    Heartbeat.objects.beat("web1:11", "consumer", "cli.mail", "ready", {"handled": 7, "running": 0, "depth": 2})
+
+
+@pytest.fixture
+def consumers(settings: Any) -> None:
+    settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "CONSUMERS": [CONSUMERS]}
+
+
+def record(using: str = "default", age: float = 0) -> OutboxEntry:
+    outbox = OutboxEntry.objects.using(using)
+    outbox.record([NewEntry("a", "shop.order.saved.v1", True, "", "{}")])
+    outbox.update(created_at=Now() - timedelta(seconds=age))
+    return outbox.get()
+
+
+def gone(name: str, minutes: float = 5) -> None:
+    Heartbeat.objects.filter(name=name).update(seen_at=Now() - timedelta(minutes=minutes))
+
+
+def test_what_is_fine_is_said_in_a_line_each(run, running, consumers):
+    answer = run("status")
+    assert answer.code == 0
+    assert answer.out.startswith("All is well.\n")
+    assert "ready, web1:10: relayed 1,204" in answer.out
+    assert "handled 7, running 0, depth 2" in answer.out
+    assert "archive" not in answer.out
+
+
+def test_parked_events_are_one_and_name_the_command_that_tells_more(run, running):
+    record()
+    OutboxEntry.objects.update(parked_at=Now(), parked_reason="refused")
+    answer = run("status")
+    assert answer.code == 1
+    assert answer.out.startswith("1 event parked in database default")
+    assert "manage.py eventbridge outbox list --parked\n" in answer.out
+
+
+def test_dead_letters_are_one_unless_they_are_being_replayed(run, running, bury):
+    bury(consumer="cli.mail")
+    answer = run("status")
+    assert answer.code == 1
+    assert "1 dead letter of cli.mail." in answer.out
+    assert "manage.py eventbridge dead list --consumer cli.mail" in answer.out
+    DeadLetter.objects.replay()
+    assert run("status").code == 0
+
+
+def test_an_outbox_that_lags_is_one_and_one_that_has_just_begun_is_fine(run, running):
+    record(age=59)
+    assert run("status").code == 0
+    record_again = OutboxEntry.objects.update(created_at=Now() - timedelta(seconds=90))
+    assert record_again == 1
+    answer = run("status")
+    assert answer.code == 1
+    assert "lags: 1 event waits, the oldest for 1 min" in answer.out
+
+
+def test_no_relay_is_two_and_says_what_waits(run, running):
+    record(age=600)
+    gone("default")
+    answer = run("status")
+    assert answer.code == 2
+    assert answer.out.startswith(
+        "No relay of database default is running (last seen 5 min ago): 1 event waits, the oldest for 10 min.\n"
+        "    manage.py eventbridge relay\n"
+    )
+
+
+def test_a_consumer_that_should_run_and_does_not_is_two_and_its_module_is_named(run, running, consumers):
+    Heartbeat.objects.filter(role="consumer").delete()
+    answer = run("status")
+    assert answer.code == 2
+    assert f"No consumer cli.mail is running.\n    manage.py eventbridge consume {CONSUMERS}\n" in answer.out
+
+
+def test_one_living_process_of_a_consumer_is_enough(run, running):
+    Heartbeat.objects.beat("web2:12", "consumer", "cli.mail", "ready", {})
+    Heartbeat.objects.filter(process="web1:11").update(seen_at=Now() - timedelta(hours=1))
+    assert run("status").code == 0
+    assert "web1:11" not in run("status").out
+
+
+def test_daemons_that_wait_for_their_broker_are_two(run, running):
+    Heartbeat.objects.update(state="waiting")
+    answer = run("status")
+    assert answer.code == 2
+    assert "The relay of database default waits for its broker or its database" in answer.out
+    assert "The consumer cli.mail waits" in answer.out
+
+
+def test_the_outbox_of_another_database_is_told_with_its_option(run, running):
+    record("archive", age=70)
+    answer = run("status")
+    assert answer.code == 2
+    assert "No relay of database archive is running: 1 event waits" in answer.out
+    assert "manage.py eventbridge relay --database archive" in answer.out
+
+
+def test_a_queue_of_the_embedded_broker_that_nobody_drains_is_two(run, running):
+    BrokerMessage.objects.create(queue="shop.old", body=b"", headers="")
+    answer = run("status")
+    assert answer.code == 2
+    assert "Queue shop.old holds 1 event, and no consumer of that name runs." in answer.out
+
+
+def test_a_queue_is_told_by_what_is_ready_in_hand_and_retrying(run, running):
+    for state in ({}, {"lease": "x", "ready_at": Now() + timedelta(1)}, {"ready_at": Now() + timedelta(1)}):
+        BrokerMessage.objects.create(queue="cli.mail", body=b"", headers="", **state)
+    assert "1 ready, 1 in hand, 1 retrying" in run("status").out
+
+
+def test_consumers_that_cannot_be_imported_do_not_hide_the_rest(run, running, settings):
+    settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "CONSUMERS": ["tests.cli.nowhere"]}
+    answer = run("status")
+    assert answer.code == 2
+    assert "EVENTBRIDGE['CONSUMERS'] names tests.cli.nowhere, which cannot be used" in answer.out
+    assert "relayed 1,204" in answer.out
+
+
+def test_a_database_that_is_away_is_two_and_the_others_are_told(run, running, monkeypatch):
+    def fail(*arguments: object) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(connections["archive"], "cursor", fail)
+    answer = run("status")
+    assert answer.code == 2
+    assert "Database archive cannot be reached: connection refused" in answer.out
+    assert "relayed 1,204" in answer.out
+
+
+def test_json_has_the_same_for_programs(run, running, consumers):
+    record(age=90)
+    told = json.loads(run("status", "--json").out)
+    assert told["exit_code"] == 1
+    assert told["problems"][0]["command"] == "manage.py eventbridge outbox list --pending"
+    [outbox] = [item for item in told["outboxes"] if item["database"] == "default"]
+    assert outbox["pending"] == 1
+    assert outbox["oldest"] == pytest.approx(90, abs=5)
+    assert {process["name"] for process in told["processes"]} == {"default", "cli.mail"}
+    assert told["expected"] == [{"name": "cli.mail", "module": CONSUMERS, "database": "default"}]
