@@ -132,13 +132,17 @@ def bridge(signal: Signal | Sequence[Signal], *, sender: Any = None, **kwargs: A
     return connect
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Bridge:
     """A signal receiver whose return value becomes an event."""
 
     function: Callable[..., Any]
     signals: tuple[Signal, ...]
     sender: Any
+
+    def __post_init__(self) -> None:
+        # Django asks a receiver for its signature (in DEBUG) and its __qualname__ (in send_robust).
+        functools.update_wrapper(self, self.function, updated=())
 
     def __call__(self, signal: Signal, sender: Any, **kwargs: Any) -> None:
         """Receive the signal. Raises what the function raises; the open transaction is then lost."""
@@ -172,7 +176,7 @@ class Bridge:
             hint = typing.get_type_hints(holder, globalns=_globals(self.function))["return"]
         except (NameError, AttributeError, TypeError, SyntaxError) as error:
             raise EventbridgeError(f"{self}: the return annotation cannot be read: {error}") from error
-        found = tuple(cls for cls in _classes(hint) if cls is not type(None))
+        found = tuple(cls for cls in _classes(hint) if cls not in (type(None), ...))
         if not found or any(cls not in event_types for cls in found):
             raise EventbridgeError(f"{self}: the return annotation must name its event type, as in -> BookSaved")
         return found
@@ -231,7 +235,7 @@ def _save_atomically(model: Any) -> None:
         using = given or router.db_for_write(type(self), instance=self)
         if connections[using].in_atomic_block:
             return original(self, *args, **kwargs)
-        with transaction.atomic(using=using):
+        with transaction.atomic(using=using, savepoint=False):
             return original(self, *args, **kwargs)
 
     save_base._eventbridge = model  # type: ignore[attr-defined]  # noqa: SLF001
