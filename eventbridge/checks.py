@@ -76,8 +76,8 @@ def _bad_broker() -> Iterator[CheckMessage]:
         if scheme not in SCHEMES:
             hint = f"Begin it with one of {', '.join(f'{name}://' for name in SCHEMES)}."
             yield _error(3, f"EVENTBRIDGE['BROKER_URL'] begins with {scheme!r}.", hint)
-        elif scheme == "database" and rest and rest not in connections:
-            yield _error(3, f"EVENTBRIDGE['BROKER_URL'] names the database {rest!r}, which DATABASES has not.")
+        elif scheme == "database" and (alias := rest.partition("?")[0]) and alias not in connections:
+            yield _error(3, f"EVENTBRIDGE['BROKER_URL'] names the database {alias!r}, which DATABASES has not.")
     unknown = set(settings.BROKER_TLS) - _TLS_KEYS
     if unknown:
         hint = f"Its keys are {', '.join(sorted(_TLS_KEYS))}."

@@ -87,9 +87,10 @@ class Daemon:
     def _drain(self) -> int:
         for part in self.parts:
             telemetry.changed.send_robust(Daemon, daemon=f"{part.role} {part.name}", state="stopping")
-        finished = [part.join(self._deadline) for part in self.parts]
+        if not all([part.join(self._deadline) for part in self.parts]):
+            return EXIT_UNFINISHED  # at once: what hangs may have locked the database
         self._leave()
-        return EXIT_DRAINED if all(finished) else EXIT_UNFINISHED
+        return EXIT_DRAINED
 
     def _give_up(self, why: str) -> int:
         """Hand back what can be handed back, and end: whatever starts us again starts afresh."""

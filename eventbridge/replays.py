@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from django.db import DatabaseError, InterfaceError
@@ -28,6 +29,7 @@ class Replays:
         self.at_a_time = at_a_time
         self.lease = uuid.uuid4().hex
         self.held: set[int] = set()
+        self._taken: deque[Replay] = deque()
         self._renewed = time.monotonic()
 
     @property
@@ -36,9 +38,9 @@ class Replays:
 
     def deliveries(self, wait: float) -> Iterator[Delivery | None]:
         while True:
-            for letter, redelivered in self._take():
-                self.held.add(letter.pk)
-                yield Replay(self, letter, redelivered)
+            self._taken.extend(Replay(self, letter, again) for letter, again in self._take())
+            while self._taken:
+                yield self._taken.popleft()
             quiet = time.monotonic() + _LOOK_EVERY
             while time.monotonic() < quiet:
                 time.sleep(wait)
@@ -46,6 +48,8 @@ class Replays:
 
     def close(self, deadline: float) -> None:
         until = time.monotonic() + deadline
+        while self._taken:  # nobody was given these
+            self._taken.popleft().release()
         while self.held and time.monotonic() < until:
             time.sleep(0.05)
         for pk in list(self.held):
@@ -73,7 +77,9 @@ class Replays:
                 self.letters.filter(pk__in=list(self.held)).renew(self.lease, LEASE)
                 self._renewed = time.monotonic()
             room = self.at_a_time - len(self.held)
-            return self.letters.take(self.consumer, self.lease, LEASE, room) if room > 0 else []
+            taken = self.letters.take(self.consumer, self.lease, LEASE, room) if room > 0 else []
+            self.held.update(letter.pk for letter, _ in taken)
+            return taken
         except (DatabaseError, InterfaceError) as error:
             forget_broken_connection(self.database)
             raise Unavailable(f"database {self.database}: {error}") from error

@@ -1,4 +1,4 @@
-"""The embedded transport, ``database://[alias]``: queues as leased rows in the Django database.
+"""The embedded transport, ``database://[alias][?lease=10]``: queues as leased rows in the database.
 
 One database, thousands of messages a second, nothing to install. A message that a consumer holds
 is leased to it; the lease is renewed while it lives, and what it held is redelivered when it dies.
@@ -10,10 +10,11 @@ import json
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections, transaction
 
@@ -24,12 +25,16 @@ from eventbridge.topology import EVENTS, REQUEUE, Queue, Topology, matches
 from eventbridge.transports import CONFIRMED, UNROUTABLE, Message, Options, Outcome
 
 LEASE = 10.0
-"""Seconds after which what a dead consumer held is redelivered."""
+"""Seconds after which what a dead consumer held is redelivered, unless the URL says otherwise."""
 _SHORTEST, _LONGEST = 0.02, 0.25
 
 
 def _alias(options: Options) -> str:
     return urlsplit(options.url).netloc or DEFAULT_DB_ALIAS
+
+
+def _lease(options: Options) -> float:
+    return float(parse_qs(urlsplit(options.url).query).get("lease", [LEASE])[0])
 
 
 @contextmanager
@@ -93,7 +98,9 @@ class Subscriber:
         self.queue = queue
         self.prefetch = 1 if queue.ordered else prefetch
         self.lease = uuid.uuid4().hex
+        self.seconds = _lease(options)
         self._held: set[int] = set()
+        self._taken: deque[LeasedMessage] = deque()
         self._notes: list[_Note] = []
         self._changed = threading.Condition()
         self._renewed = time.monotonic()
@@ -102,11 +109,11 @@ class Subscriber:
         self._must_exist()
         quiet, pause = 0.0, _SHORTEST
         while True:
-            found = self._turn()
-            for row in found:
-                yield _Leased(self, row)
-            if found:
+            self._taken.extend(self._turn())
+            if self._taken:
                 quiet, pause = 0.0, _SHORTEST
+                while self._taken:
+                    yield _Leased(self, self._taken.popleft())
                 continue
             quiet += self._rest(min(pause, wait))
             pause = min(pause * 1.5, _LONGEST)
@@ -116,6 +123,8 @@ class Subscriber:
 
     def close(self, deadline: float) -> None:
         until = time.monotonic() + deadline
+        while self._taken:  # nobody was given these
+            self.settle(_Note(self._taken.popleft().id))
         while self._held and time.monotonic() < until:
             self._rest(min(_LONGEST, until - time.monotonic()))
             with suppress(Unavailable):
@@ -149,9 +158,9 @@ class Subscriber:
             if room <= 0 or not messages.ready(self.queue.name).exists():
                 return []
             if self.queue.ordered:
-                found = messages.take_next(self.queue.name, self.lease, LEASE)
+                found = messages.take_next(self.queue.name, self.lease, self.seconds)
             else:
-                found = messages.take(self.queue.name, self.lease, LEASE, room)
+                found = messages.take(self.queue.name, self.lease, self.seconds, room)
         with self._changed:
             self._held.update(row.id for row in found)
         return found
@@ -160,8 +169,8 @@ class Subscriber:
         """Settle what was noted, and hold on to the rest."""
         with _available(self.alias):
             self._carry_out()
-            if self._held and time.monotonic() - self._renewed > LEASE / 3:
-                BrokerMessage.objects.using(self.alias).renew(self.lease, LEASE)
+            if self._held and time.monotonic() - self._renewed > self.seconds / 3:
+                BrokerMessage.objects.using(self.alias).renew(self.lease, self.seconds)
                 self._renewed = time.monotonic()
 
     def _carry_out(self) -> None:

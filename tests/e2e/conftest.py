@@ -13,7 +13,7 @@ Start = Callable[..., Process]
 @pytest.fixture(params=["database", "amqp"])
 def transport(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
     """Each test runs on both; daemons that it starts use the same."""
-    url = "database://" if request.param == "database" else request.getfixturevalue("vhost").url
+    url = "database://?lease=2" if request.param == "database" else request.getfixturevalue("vhost").url
     settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "BROKER_URL": url}
     yield request.param
 

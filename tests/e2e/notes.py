@@ -27,13 +27,15 @@ outside = Consumer("e2e.outside", atomic=False, retries=(0.2,))
 @consumer.handles(Told)
 def tell(event: Event[Told]) -> None:
     """Leaves a note, and does what it is told."""
-    Note.objects.create(text=event.data.text)
+    if event.data.does != "hang":  # which would keep SQLite locked
+        Note.objects.create(text=event.data.text)
     match event.data.does:
         case "fail":
             raise ValueError("as it was told")
         case "die":
             os._exit(9)
         case "hang":
+            print("hanging", flush=True)
             time.sleep(3600)
         case "slow":
             print(f"slow {event.data.text}", flush=True)

@@ -131,8 +131,7 @@ def test_a_process_that_cannot_finish_in_time_exits_with_1(relay: Start, consume
     stopping = consume(SHOP_SHUTDOWN_TIMEOUT="1")
     relay()
     tell("stuck", does="hang")
-    wait_for(lambda: "others " in "".join(Note.objects.values_list("text", flat=True)), what="delivery")
-    wait_for(lambda: (Heartbeat.objects.filter(name="e2e.notes", figures__running=1)).exists(), 20, what="it to run")
+    stopping.wait_for_output("hanging")
     stopping.terminate()
     assert stopping.wait(10) == 1
 
@@ -141,7 +140,7 @@ def test_a_second_sigterm_ends_it_now(relay: Start, consume: Start):
     stopping = consume()
     relay()
     tell("stuck", does="hang")
-    wait_for(lambda: (Heartbeat.objects.filter(name="e2e.notes", figures__running=1)).exists(), 20, what="it to run")
+    stopping.wait_for_output("hanging")
     stopping.terminate()
     stopping.wait_for_output("is stopping")
     stopping.terminate()
@@ -183,14 +182,14 @@ def test_a_replay_that_fails_again_is_the_same_dead_letter_with_a_new_story(rela
 
 
 def test_a_message_that_kills_its_process_ends_as_a_dead_letter_and_takes_no_neighbour_along(
-    relay: Start, consume: Start
+    relay: Start, consume: Start, daemon: Start
 ):
     consume().terminate()
     tell("killer", does="die")
     tell("a", "b", "c")
     relay()
     for _ in range(12):
-        process = consume()
+        process = daemon("eventbridge", "consume", "tests.e2e.notes")
         wait_for(lambda p=process: not p.running or DeadLetter.objects.exists(), 40, what="it to die, or be given up")
         if DeadLetter.objects.exists():
             break
