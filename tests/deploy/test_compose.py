@@ -13,6 +13,8 @@ import yaml
 from django.core.management import load_command_class
 
 from eventbridge.conf import Settings
+from eventbridge.daemon import process_name
+from eventbridge.models import Heartbeat
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -56,6 +58,18 @@ def test_a_daemon_has_a_broker_user_of_its_own_and_declares_nothing(name: str, d
     assert environment["BROKER_URL"] == f"amqp://{user}:{user}-development@rabbitmq:5672/bookstore"
     assert user in {user["name"] for user in definitions["users"]}
     assert environment["AUTO_DECLARE"] == "0"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", DAEMONS)
+def test_a_daemon_is_healthy_once_it_says_so_in_the_database(name: str) -> None:
+    program = DAEMONS[name]["healthcheck"]["test"][-1]
+    assert _exit_code(program) == 1
+    heartbeats = Heartbeat.objects.all()
+    heartbeats.beat(process_name(), "relay", "default", "waiting", {})
+    assert _exit_code(program) == 1
+    heartbeats.beat(process_name(), "relay", "default", "ready", {})
+    assert _exit_code(program) == 0
 
 
 def test_the_site_needs_no_broker() -> None:
@@ -104,6 +118,12 @@ def test_password_hashing_reads_the_password_from_a_pipe() -> None:
     script = ROOT / "deploy" / "rabbitmq" / "hash_password.py"
     run = subprocess.run([sys.executable, script], input="secret\n", capture_output=True, text=True, check=True)
     assert re.fullmatch(r"[A-Za-z0-9+/]{48}\n", run.stdout)
+
+
+def _exit_code(program: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        exec(program, {})  # noqa: S102 - our own file
+    return int(ended.value.code or 0)
 
 
 def _assert_parses(command: list[str]) -> None:
