@@ -1,6 +1,6 @@
 """Runs ``manage.py eventbridge`` in this process, and fills the tables that it looks into."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -47,7 +47,7 @@ def run() -> Run:
 
 
 @pytest.fixture
-def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """``at_a_terminal("y\\n")``: what the person there will type; 80 columns wide."""
     monkeypatch.setenv("COLUMNS", "80")
 
@@ -55,7 +55,7 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], N
         monkeypatch.setattr("sys.stdin", Terminal(text))
 
     types("")
-    yield types
+    return types
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def bury() -> Callable[..., DeadLetter]:
         error: Exception | None = None,
         *,
         consumer: str = "shop.mail",
-        type: str = "shop.order.saved.v1",
+        type: str = "shop.order.saved.v1",  # noqa: A002
         body: bytes | None = None,
         reason: str = DeadLetter.Reason.FAILED,
         using: str = "default",

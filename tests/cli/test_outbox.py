@@ -12,8 +12,8 @@ from eventbridge.models.outbox import NewEntry
 pytestmark = pytest.mark.django_db(databases=["default", "archive"])
 
 
-def record(*ids: str, type: str = "shop.order.saved.v1", parked: str = "", using: str = "default") -> None:
-    OutboxEntry.objects.using(using).record([NewEntry(i, type, True, "", "{}") for i in ids])
+def record(*ids: str, kind: str = "shop.order.saved.v1", parked: str = "", using: str = "default") -> None:
+    OutboxEntry.objects.using(using).record([NewEntry(i, kind, True, "", "{}") for i in ids])
     if parked:
         OutboxEntry.objects.using(using).filter(event_id__in=ids).update(parked_at=Now(), parked_reason=parked)
 
@@ -46,7 +46,7 @@ def test_retry_gives_parked_events_back_to_the_relay_in_their_place(run):
 
 def test_retry_takes_a_type(run):
     record("a", parked="refused")
-    record("b", type="shop.order.deleted.v1", parked="refused")
+    record("b", kind="shop.order.deleted.v1", parked="refused")
     run("outbox", "retry", "--type", "shop.order.deleted.v1")
     assert ids(parked_at=None) == ["b"]
 
