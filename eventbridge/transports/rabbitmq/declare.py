@@ -17,6 +17,7 @@ from eventbridge.transports.rabbitmq.connection import APPLY, LINK_ERRORS, conne
 
 # RabbitMQ's words, the same from 3.10 to 4: rabbit_misc.erl, assert_args_equivalence1.
 _OTHER = re.compile(r"inequivalent arg '(.+?)' for .+?: received (.+?) but current is (.+)", re.DOTALL)
+_TYPED = re.compile(r"the value ('.*?') of type '\w+'")
 
 Thing = Exchange | Queue | Binding
 
@@ -104,7 +105,7 @@ def _name(thing: Thing) -> str:
 
 def _problem(thing: Thing, error: ChannelError) -> str:
     """What is the matter, and what to do."""
-    other = _OTHER.search(error.reply_text)
+    other = _OTHER.search(_TYPED.sub(r"\1", error.reply_text))
     if other:
         argument, wanted, current = other.groups()
         return (

@@ -15,6 +15,7 @@ from eventbridge.transports.rabbitmq.connection import APPLY
 from eventbridge.transports.rabbitmq.ledger import Ledger
 
 _MOST_ATTEMPTS = 1_000_000
+_END_OF_TIME = 253_402_300_800  # the year 10,000
 # The broker's own notes on a message: as headers of a new one they would be forgeries, and CC and
 # BCC would send copies elsewhere.
 _NOT_OURS = {"x-death", "CC", "BCC", "x-delivery-count", "x-acquired-count"}
@@ -88,7 +89,7 @@ def as_message(method: Basic.Deliver, properties: BasicProperties, body: bytes) 
         id=_text(properties.message_id),
         type=_text(properties.type),
         source=_text(properties.app_id),
-        timestamp=int(properties.timestamp or 0),
+        timestamp=_time(properties.timestamp),
         content_type=_text(properties.content_type),
         headers=_scalars(properties.headers or {}),
     )
@@ -99,6 +100,11 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value or ""
+
+
+def _time(seconds: int | None) -> int:
+    """0 for what is later than any date."""
+    return int(seconds) if seconds and seconds < _END_OF_TIME else 0
 
 
 def _scalars(headers: Mapping[Any, Any]) -> dict[str, Scalar]:

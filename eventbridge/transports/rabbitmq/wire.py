@@ -9,23 +9,23 @@ from typing import Any
 import pika
 from pika import frame, spec
 from pika.adapters.select_connection import SelectConnection
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker
 
 from eventbridge.transports import Options
 from eventbridge.transports.rabbitmq.connection import APPLY, NOT_FOUND, Endpoint, client_properties
 
 
 class Wire(SelectConnection):  # type: ignore[misc]
-    """pika cannot read every header that RabbitMQ carries: a NaN, for one, makes it raise.
+    """pika cannot read every header that RabbitMQ carries: a date in the year 36 billion makes it raise.
 
-    The link would be lost to such a message again and again (pika/data.py, decode_value, makes an
-    int of every float). It gets through without its properties instead, for the consumer to judge.
+    The link would be lost to such a message again and again (pika/data.py, decode_value). It gets
+    through without its properties instead, for the consumer to judge.
     """
 
     def _read_frame(self) -> Any:
         try:
             return super()._read_frame()
-        except (ValueError, OverflowError, RecursionError, struct.error, AMQPError):
+        except Exception:
             kind, channel, size = struct.unpack_from(">BHL", self._frame_buffer)
             if kind != spec.FRAME_HEADER:
                 raise
