@@ -87,7 +87,8 @@ class Daemon:
     def _drain(self) -> int:
         for part in self.parts:
             telemetry.changed.send_robust(Daemon, daemon=f"{part.role} {part.name}", state="stopping")
-        if not all([part.join(self._deadline) for part in self.parts]):
+        finished = [part.join(self._deadline) for part in self.parts]
+        if not all(finished):
             return EXIT_UNFINISHED  # at once: what hangs may have locked the database
         self._leave()
         return EXIT_DRAINED

@@ -79,10 +79,10 @@ class Replays:
             room = self.at_a_time - len(self.held)
             taken = self.letters.take(self.consumer, self.lease, LEASE, room) if room > 0 else []
             self.held.update(letter.pk for letter, _ in taken)
-            return taken
         except (DatabaseError, InterfaceError) as error:
             forget_broken_connection(self.database)
             raise Unavailable(f"database {self.database}: {error}") from error
+        return taken
 
 
 class Replay:

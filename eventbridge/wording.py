@@ -63,8 +63,8 @@ def without_password(url: str) -> str:
 
 
 def figures(values: Mapping[str, Any]) -> str:
-    """What a daemon says of itself: ``handled 12, running 0, depth 3``."""
-    return ", ".join(f"{name} {_figure(value)}" for name, value in values.items() if value not in (None, ""))
+    """What a daemon says of itself, by name: ``depth 3, handled 12, running 0``."""
+    return ", ".join(f"{name} {_figure(value)}" for name, value in sorted(values.items()) if value not in (None, ""))
 
 
 def _figure(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _SubParsersAction
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import dedent
 from typing import Any
@@ -12,6 +12,7 @@ from django.core.management.base import DjangoHelpFormatter
 Commands = _SubParsersAction  # what add_subparsers returns; argparse gives it no public name
 
 PROGRAM = "manage.py eventbridge"
+_TOO_LARGE = 2**63  # for a database's bigint
 
 
 class Help(DjangoHelpFormatter, RawDescriptionHelpFormatter):
@@ -68,6 +69,13 @@ def epilog(examples: Sequence[str], exits: Mapping[int, str]) -> str:
     if exits:
         parts.append("\n".join(["exit codes:", *(f"  {code:<3} {text}" for code, text in sorted(exits.items()))]))
     return "\n\n".join(parts)
+
+
+def number(text: str) -> int:
+    """An id or a limit, as argparse's ``type``."""
+    if not text.isdecimal() or not 0 < int(text) < _TOO_LARGE:
+        raise ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
 
 
 def add_json(parser: ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from django.db.models import Q
 from django.utils import timezone
 
-from eventbridge.cli.arguments import Commands, add_database, add_json, command, group
+from eventbridge.cli.arguments import Commands, add_database, add_json, command, group, number
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import need_database
 from eventbridge.cli.selection import add_selection, change, chunks, select
@@ -48,7 +48,7 @@ def _add_list(verbs: Commands[Any]) -> None:
     parser = command(verbs, "list", list_letters, "list dead letters, the latest first", examples=examples)
     _add_filters(parser)
     parser.add_argument("--group", action="store_true", help="count them by consumer, type and exception")
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="show at most so many (default: 50)")
+    parser.add_argument("--limit", type=number, default=50, metavar="N", help="show at most so many (default: 50)")
     add_json(parser)
     add_database(parser)
 
@@ -57,7 +57,7 @@ def _add_show(verbs: Commands[Any]) -> None:
     parser = command(
         verbs, "show", show_letter, "show one dead letter, with its whole story", examples=("dead show 12",)
     )
-    parser.add_argument("id", type=int, metavar="ID")
+    parser.add_argument("id", type=number, metavar="ID")
     add_json(parser)
     add_database(parser)
 

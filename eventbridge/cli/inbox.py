@@ -15,6 +15,8 @@ from eventbridge.conf import settings
 from eventbridge.models import InboxEntry
 from eventbridge.wording import count
 
+_MOST_DAYS = 36_500
+
 
 def add_to(commands: Commands[Any]) -> None:
     parser = command(
@@ -34,13 +36,14 @@ def add_to(commands: Commands[Any]) -> None:
 
 
 def prune(console: Console, options: Namespace) -> None:
-    older = timedelta(seconds=settings.INBOX_RETENTION) if options.older is None else timedelta(days=options.older)
-    if older < timedelta(0):
-        raise CommandError("--older is a number of days, 0 or more.")
+    days = settings.INBOX_RETENTION / 86400 if options.older is None else options.older
+    if not 0 <= days <= _MOST_DAYS:
+        raise CommandError(f"--older is a number of days, from 0 to {_MOST_DAYS:,}.")
+    older = timedelta(days=days)
     need_database(options.database)
     inbox, total = InboxEntry.objects.using(options.database), 0
     with console.progress("forgotten") as progress:
         while chunk := inbox.prune(older):
             total += chunk
             progress(chunk)
-    console.say(f"Forgot {count(total, 'event')} handled more than {older.total_seconds() / 86400:g} days ago.")
+    console.say(f"Forgot {count(total, 'event')} handled more than {days:g} days ago.")

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from eventbridge.cli.arguments import Commands, add_database, add_json, command, group
+from eventbridge.cli.arguments import Commands, add_database, add_json, command, group, number
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import need_database
 from eventbridge.cli.selection import add_selection, change, select
@@ -45,7 +45,7 @@ def _add_list(verbs: Commands[Any]) -> None:
     which.add_argument("--parked", action="store_true", help="only what was set aside")
     which.add_argument("--pending", action="store_true", help="only what the relay has yet to publish")
     parser.add_argument("--type", metavar="TYPE", help="only this event type")
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="show at most so many (default: 50)")
+    parser.add_argument("--limit", type=number, default=50, metavar="N", help="show at most so many (default: 50)")
     add_json(parser)
     add_database(parser)
 

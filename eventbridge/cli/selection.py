@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db.models import Q, QuerySet
 
+from eventbridge.cli.arguments import number
 from eventbridge.cli.console import Console
 from eventbridge.wording import count
 
@@ -17,9 +18,9 @@ _CHUNK = 500
 
 def add_selection(parser: ArgumentParser, noun: str) -> None:
     """IDs, or --all, and how to go about it. Filters are the caller's."""
-    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help=f"these {noun}s")
+    parser.add_argument("ids", nargs="*", type=number, metavar="ID", help=f"these {noun}s")
     parser.add_argument("--all", action="store_true", help="all there are (that the other options leave)")
-    parser.add_argument("--limit", type=int, metavar="N", help="at most so many, the oldest first")
+    parser.add_argument("--limit", type=number, metavar="N", help="at most so many, the oldest first")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 

@@ -11,8 +11,6 @@ from django.db.models.functions import Now
 
 from eventbridge.models import sql
 
-_ROWS_PER_INSERT = 2_000
-
 
 class BrokerQueue(models.Model):
     """A queue. ``ordered``: at most one of its messages is in anybody's hands."""
@@ -82,14 +80,7 @@ class LeasedMessage(NamedTuple):
 class MessageQuerySet(models.QuerySet["BrokerMessage"]):
     def put(self, messages: Sequence[NewMessage]) -> None:
         """Store messages in this order. All of them or none."""
-        columns = ", ".join(NewMessage._fields)
-        marks = f"({', '.join(['%s'] * len(NewMessage._fields))})"
-        with transaction.atomic(using=self.db, savepoint=False):
-            for start in range(0, len(messages), _ROWS_PER_INSERT):
-                chunk = messages[start : start + _ROWS_PER_INSERT]
-                values = ", ".join([marks] * len(chunk))
-                parameters = [value for message in chunk for value in message]
-                sql.changed(self.db, f"INSERT INTO {TABLE} ({columns}) VALUES {values}", parameters)
+        sql.insert(self.db, TABLE, messages)
 
     def ready(self, queue: str) -> MessageQuerySet:
         """What may be taken now."""

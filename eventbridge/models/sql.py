@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 
+_PARAMETERS = 32_000  # of one statement: SQLite takes 32,766, PostgreSQL 65,535
 SUPPORTED = ("postgresql", "sqlite")
 
 
@@ -48,6 +50,23 @@ def some_of(using: str, select: str) -> str:
     if connections[using].vendor == "postgresql":
         return f"= ANY(ARRAY({select} FOR UPDATE SKIP LOCKED))"
     return f"IN ({select})"
+
+
+def insert(using: str, table: str, entries: Sequence[NamedTuple]) -> None:
+    """Insert these in this order, by one statement where its parameters allow. All of them or none.
+
+    Raw SQL: an ORM object for each would cost twice as much as the INSERT.
+    """
+    if not entries:
+        return
+    names = entries[0]._fields
+    size = _PARAMETERS // len(names)
+    chunks = [entries[start : start + size] for start in range(0, len(entries), size)]
+    with transaction.atomic(using=using, savepoint=False) if len(chunks) > 1 else nullcontext():
+        for chunk in chunks:
+            values = ", ".join([f"({', '.join(['%s'] * len(names))})"] * len(chunk))
+            parameters = [value for entry in chunk for value in entry]
+            changed(using, f"INSERT INTO {table} ({', '.join(names)}) VALUES {values}", parameters)
 
 
 def run(using: str, sql: str, parameters: Sequence[Any] = ()) -> CursorWrapper:

@@ -57,8 +57,8 @@ def test_many_events_are_one_insert(recorded, django_assert_num_queries):
 
 def test_more_than_a_database_takes_at_once_are_few_inserts_in_order(recorded, django_assert_num_queries):
     with django_assert_num_queries(2):
-        emit_many(Counted(number=number) for number in range(5_001))
-    assert numbers(recorded) == list(range(5_001))
+        emit_many(Counted(number=number) for number in range(6_401))
+    assert numbers(recorded) == list(range(6_401))
 
 
 def test_a_generator_is_taken_and_events_are_returned_in_its_order():
