@@ -179,6 +179,13 @@ def test_one_unknown_id_stops_everything(run, bury: Bury, verb):
     assert DeadLetter.objects.get().replay_at is None
 
 
+@pytest.mark.parametrize("number", ["0", "-3", "x", str(2**63)])
+@pytest.mark.parametrize("arguments", [("show",), ("replay",), ("list", "--limit")], ids=" ".join)
+def test_what_is_no_number_is_refused(run, arguments, number):
+    with pytest.raises(CommandError, match=r"is not a number from 1 on|unrecognized arguments|expected one argument"):
+        run("dead", *arguments, number)
+
+
 @pytest.mark.parametrize("verb", ["replay", "discard"])
 def test_nothing_named_is_not_everything(run, bury: Bury, verb):
     bury()

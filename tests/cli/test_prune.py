@@ -26,8 +26,12 @@ def test_what_was_handled_longer_ago_than_the_retention_is_forgotten(run):
 def test_another_age_can_be_asked_for(run):
     handled("old", 31), handled("young", 29)
     assert run("prune", "--older", "1.5").out == "Forgot 2 events handled more than 1.5 days ago.\n"
-    with pytest.raises(CommandError, match="--older"):
-        run("prune", "--older", "-1")
+
+
+@pytest.mark.parametrize("days", ["-1", "nan", "inf"])
+def test_an_age_that_is_none_is_refused(run, days):
+    with pytest.raises(CommandError, match="--older is a number of days"):
+        run("prune", f"--older={days}")
 
 
 def test_a_terminal_sees_the_progress(run, at_a_terminal):

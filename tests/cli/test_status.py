@@ -43,7 +43,7 @@ def test_what_is_fine_is_said_in_a_line_each(run, running, consumers):
     assert answer.code == 0
     assert answer.out.startswith("All is well.\n")
     assert "ready, web1:10: relayed 1,204" in answer.out
-    assert "handled 7, running 0, depth 2" in answer.out
+    assert "depth 2, handled 7, running 0" in answer.out
     assert "archive" not in answer.out
 
 
