@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -40,6 +40,10 @@ def add_to(commands: Commands[Any]) -> None:
         },
         checks=True,
     )
+    _add_arguments(parser)
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--plan", action="store_true", help="list what is missing on the broker (the default)")
     how.add_argument("--apply", action="store_true", help="create what is missing")
