@@ -6,8 +6,6 @@ variable of a developer's own environment (DATABASE_URL, BROKER_URL) can lead th
 """
 
 import os
-import tempfile
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -42,8 +40,7 @@ def database(url: str) -> dict[str, Any]:
 def _default_urls() -> tuple[str, str]:
     if os.environ.get("EVENTBRIDGE_TEST_DATABASE") == "postgresql":
         return "postgres:///eventbridge", "postgres:///eventbridge_archive"
-    folder = Path(tempfile.gettempdir())
-    return f"sqlite:///{folder}/eventbridge-tests.sqlite3", f"sqlite:///{folder}/eventbridge-tests-archive.sqlite3"
+    return "sqlite:///:memory:", "sqlite:///:memory:"
 
 
 _default, _archive = _default_urls()
