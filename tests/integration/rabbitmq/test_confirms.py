@@ -79,16 +79,21 @@ def test_a_topic_that_may_not_be_written_is_refused_and_the_rest_is_published(be
 
 def test_a_message_that_is_too_large_is_refused_and_the_rest_is_published(bench, broker_in_danger: RabbitMQ):
     bench.consumer("shop.mail", "#")
-    limit = broker_in_danger.ctl("eval", "application:get_env(rabbit, max_message_size).")
-    broker_in_danger.ctl("eval", "application:set_env(rabbit, max_message_size, 100000).")
+    limit = broker_in_danger.ctl("eval", "element(2, application:get_env(rabbit, max_message_size)).").strip()
+    _limit_messages_to(broker_in_danger, "100000")
     try:
         batch = [bench.message("a", body=b"x" * size) for size in (10, 100, 300_000, 10, 10)]
         outcomes = bench.publisher.publish(batch)
     finally:
-        number = limit.strip().removeprefix("{ok,").removesuffix("}")
-        broker_in_danger.ctl("eval", f"application:set_env(rabbit, max_message_size, {number}).")
+        _limit_messages_to(broker_in_danger, limit)
     assert states(outcomes) == ["confirmed", "confirmed", "refused", "confirmed", "confirmed"]
     assert "size" in outcomes[2].why
+
+
+def _limit_messages_to(broker, size):
+    """3.10 looks into its environment, 4 into a persistent term."""
+    environment, term = f"application:set_env(rabbit, max_message_size, {size})", "persistent_term:put"
+    broker.ctl("eval", f"{environment}, {term}(max_message_size, {size}).")
 
 
 @pytest.mark.parametrize(
