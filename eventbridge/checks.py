@@ -9,6 +9,7 @@ import typing
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
@@ -72,8 +73,11 @@ def _is_a(value: Any, kind: Any) -> bool:
 
 def _bad_broker() -> Iterator[CheckMessage]:
     for url in settings.BROKER_URL.split(";"):
-        scheme, _, rest = url.partition("://")
-        if scheme not in SCHEMES:
+        scheme, _, rest = url.strip().partition("://")
+        if not _is_parseable(url):
+            hint = "Write special characters of user and password in percent-encoding (/ as %2F, @ as %40)."
+            yield _error(3, "EVENTBRIDGE['BROKER_URL'] cannot be taken apart.", hint)
+        elif scheme not in SCHEMES:
             hint = f"Begin it with one of {', '.join(f'{name}://' for name in SCHEMES)}."
             yield _error(3, f"EVENTBRIDGE['BROKER_URL'] begins with {scheme!r}.", hint)
         elif scheme == "database" and (alias := rest.partition("?")[0]) and alias not in connections:
@@ -82,6 +86,14 @@ def _bad_broker() -> Iterator[CheckMessage]:
     if unknown:
         hint = f"Its keys are {', '.join(sorted(_TLS_KEYS))}."
         yield _error(3, f"EVENTBRIDGE['BROKER_TLS'] has no key {', '.join(sorted(unknown))}.", hint)
+
+
+def _is_parseable(url: str) -> bool:
+    """The value itself is never quoted: it holds a password."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _bad_times() -> Iterator[CheckMessage]:

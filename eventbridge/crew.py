@@ -71,11 +71,17 @@ class Crew:
     def state(self) -> str:
         if "starting" in self._away.values():
             return "starting"
-        return "waiting" if any(self._away.values()) or self._worker.patiently.waiting_for else "ready"
+        return "waiting" if self.why else "ready"
+
+    @property
+    def why(self) -> str:
+        """What it waits for, if it does."""
+        return next(filter(None, [*self._away.values(), self._worker.patiently.waiting_for]), "")
 
     @property
     def figures(self) -> dict[str, object]:
-        return {"handled": self.handled, "running": len(self._worker.running), "depth": self.depth()}
+        running = len(self._worker.running)
+        return {"handled": self.handled, "running": running, "depth": self.depth(), "why": self.why}
 
     def failed(self) -> str:
         """Why this process must not go on, if there is a reason."""

@@ -83,7 +83,8 @@ def _judge_daemon(what: str, processes: Sequence[Process], start: str, waiting: 
         since = f" (last seen {age(last)} ago)" if last is not None else ""
         yield Problem(STOPPED, f"No {what} is running{since}{waiting}.", command)
     elif all(process.state == "waiting" for process in alive):
-        yield Problem(STOPPED, f"The {what} waits for its broker or its database{waiting}: its log says why.")
+        why = next((str(process.figures["why"]) for process in alive if process.figures.get("why")), "its log says why")
+        yield Problem(STOPPED, f"The {what} waits{waiting}: {why}")
 
 
 def _judge_queues(report: Report) -> Iterator[Problem]:

@@ -50,6 +50,7 @@ class Relay:
         self.name = f"relay {database}"
         self._prepare: Callable[[], None] | None = prepare
         self.state = "starting"
+        self.why = ""
         self.relayed = 0
         self._token: int | None = None
         self._held_until = 0.0
@@ -92,7 +93,7 @@ class Relay:
 
     @property
     def figures(self) -> dict[str, object]:
-        return {"relayed": self.relayed, "token": self._token}
+        return {"relayed": self.relayed, "why": self.why}
 
     @property
     def _outbox(self) -> OutboxQuerySet:
@@ -158,7 +159,7 @@ class Relay:
     def _rest(self, state: str, why: str, seconds: float) -> float:
         if state != self.state:
             telemetry.changed.send_robust(Relay, daemon=self.name, state=state, why=why)
-            self.state = state
+        self.state, self.why = state, why
         if state != "waiting":
             self._outage.reset()
         return seconds

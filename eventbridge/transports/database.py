@@ -179,9 +179,9 @@ class Subscriber:
         messages = BrokerMessage.objects.using(self.alias)
         if done := [note.pk for note in notes if note.after is None]:
             messages.done(done, self.lease)
-        for note in notes:
-            if note.after is not None:
-                messages.put_back([note.pk], self.lease, note.after, note.charge)
+        for after, charge in {(note.after, note.charge) for note in notes if note.after is not None}:
+            back = [note.pk for note in notes if (note.after, note.charge) == (after, charge)]
+            messages.put_back(back, self.lease, after, charge)
 
     def _rest(self, seconds: float) -> float:
         """Wait, but no longer than until something is to be settled; return how long it was."""

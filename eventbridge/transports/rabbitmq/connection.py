@@ -7,7 +7,7 @@ import ssl
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import amqp
 from kombu.connection import Connection
@@ -56,12 +56,20 @@ def _endpoint(url: str, options: Options) -> Endpoint:
     host = parts.hostname or "localhost"
     return Endpoint(
         host=host,
-        port=parts.port or (5671 if secure else 5672),
+        port=_port(parts) or (5671 if secure else 5672),
         user=unquote(parts.username or "guest"),
         password=unquote(parts.password or "guest"),
         vhost=unquote(parts.path[1:]) or "/",
         checked_name=(options.tls.get("server_hostname") or host) if secure else "",
     )
+
+
+def _port(parts: SplitResult) -> int | None:
+    """Never with urllib's own words, which would quote half a password."""
+    try:
+        return parts.port
+    except ValueError:
+        raise ValueError("BROKER_URL: percent-encode special characters of user and password") from None
 
 
 def client_properties(options: Options, role: str) -> dict[str, str]:
