@@ -105,8 +105,13 @@ def test_daemons_that_wait_for_their_broker_are_two(run, running):
     Heartbeat.objects.update(state="waiting")
     answer = run("status")
     assert answer.code == 2
-    assert "The relay of database default waits for its broker or its database" in answer.out
+    assert "The relay of database default waits: its log says why" in answer.out
     assert "The consumer cli.mail waits" in answer.out
+
+
+def test_a_daemon_that_waits_says_what_for(run, running):
+    Heartbeat.objects.filter(role="relay").update(state="waiting", figures={"why": "no broker answers"})
+    assert "The relay of database default waits: no broker answers" in run("status").out
 
 
 def test_the_outbox_of_another_database_is_told_with_its_option(run, running):
