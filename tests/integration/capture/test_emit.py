@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.utils.translation import gettext_lazy
 
 from eventbridge import Event, emit, emit_many, event_type
@@ -89,6 +89,23 @@ def test_a_generator_that_fails_leaves_none_and_its_transaction_cannot_commit(re
         emit(Counted(number=0))
         with pytest.raises(OSError, match="the file ended"):
             emit_many(failing())
+    assert recorded() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_insert_that_fails_takes_the_first_one_along(recorded):
+    inserts = []
+
+    def fail_the_second(execute, sql, params, many, context):
+        if sql.startswith("INSERT INTO eventbridge_outbox"):
+            inserts.append(len(params))
+            if len(inserts) == 2:
+                raise OperationalError("the disk is full")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(fail_the_second), pytest.raises(OperationalError, match="the disk is full"):
+        emit_many(Counted(number=number) for number in range(10_000))
+    assert len(inserts) == 2
     assert recorded() == []
 
 
