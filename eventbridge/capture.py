@@ -25,8 +25,9 @@ from django.utils.functional import Promise
 from eventbridge import telemetry
 from eventbridge.conf import settings
 from eventbridge.errors import EventbridgeError, InvalidEvent
-from eventbridge.event import Event, encode, event_type_of, event_types
+from eventbridge.event import Event, event_type_of, event_types
 from eventbridge.values import plain
+from eventbridge.wire import encode
 
 if TYPE_CHECKING:
     from eventbridge.models.outbox import NewEntry

@@ -12,12 +12,12 @@ from django.db.transaction import TransactionManagementError
 from eventbridge import telemetry
 from eventbridge.capture import source_of
 from eventbridge.errors import TopologyMismatch, Unavailable
-from eventbridge.event import with_sequence
 from eventbridge.models import Lease, OutboxEntry
 from eventbridge.models.outbox import OutboxQuerySet, PendingEntry
 from eventbridge.outage import Pause, forget_broken_connection
 from eventbridge.topology import EVENTS
 from eventbridge.transports import Message, Outcome, Publisher
+from eventbridge.wire import with_sequence
 
 LEASE = "relay"
 _AFTER_A_NACK = 1.0

@@ -19,12 +19,13 @@ from django.db import transaction
 from eventbridge import telemetry
 from eventbridge.consumer import Consumer, Handler
 from eventbridge.errors import MalformedMessage, Reject, Retry
-from eventbridge.event import Event, cause, decode
+from eventbridge.event import Event, cause
 from eventbridge.models import DeadLetter, InboxEntry
 from eventbridge.models.inbox import InboxQuerySet, Key
 from eventbridge.obituary import obituary
 from eventbridge.outage import Patience, Stopped
 from eventbridge.transports import Delivery
+from eventbridge.wire import decode
 
 Reason = DeadLetter.Reason
 

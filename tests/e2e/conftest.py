@@ -1,6 +1,6 @@
 """The whole way in separate processes, on each transport."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,11 +11,11 @@ Start = Callable[..., Process]
 
 
 @pytest.fixture(params=["database", "amqp"])
-def transport(request: pytest.FixtureRequest, settings: Any) -> Iterator[str]:
+def transport(request: pytest.FixtureRequest, settings: Any) -> str:
     """Each test runs on both; daemons that it starts use the same."""
     url = "database://?lease=2" if request.param == "database" else request.getfixturevalue("vhost").url
     settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "BROKER_URL": url}
-    yield request.param
+    return str(request.param)
 
 
 @pytest.fixture

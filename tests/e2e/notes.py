@@ -16,9 +16,7 @@ class Told:
     key: str = ""
 
 
-consumer = Consumer(
-    "e2e.notes", concurrency=2, retries=(0.2, 0.4), timeout=float(os.environ.get("E2E_TIMEOUT", "60"))
-)
+consumer = Consumer("e2e.notes", concurrency=2, retries=(0.2, 0.4), timeout=float(os.environ.get("E2E_TIMEOUT", "60")))
 others = Consumer("e2e.others", retries=(0.2,))
 ordered = Consumer("e2e.ordered", ordered=True, retries=(0.05, 0.05))
 outside = Consumer("e2e.outside", atomic=False, retries=(0.2,))
@@ -35,10 +33,10 @@ def tell(event: Event[Told]) -> None:
         case "die":
             os._exit(9)
         case "hang":
-            print("hanging", flush=True)
+            print("hanging", flush=True)  # noqa: T201 - what the test waits for
             time.sleep(3600)
         case "slow":
-            print(f"slow {event.data.text}", flush=True)
+            print(f"slow {event.data.text}", flush=True)  # noqa: T201 - what the test waits for
             time.sleep(1.5)
 
 

@@ -55,9 +55,9 @@ def test_an_event_that_commits_takes_effect_once_in_every_consumer(relay: Start,
 def test_what_is_rolled_back_is_never_handled(relay: Start, consume: Start):
     consume()
     relay()
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         tell("ghost")
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     tell("real")
     wait_for_notes(["real"])
     assert notes() == ["real"]
@@ -152,7 +152,7 @@ def test_a_failing_event_climbs_its_own_ladder_and_disturbs_no_other_consumer(re
     relay()
     tell("bad", does="fail")
     tell("good")
-    letter = wait_for(lambda: DeadLetter.objects.first(), 20, what="a dead letter")
+    letter = wait_for(DeadLetter.objects.first, 20, what="a dead letter")
     assert (letter.consumer, letter.attempts, letter.error) == ("e2e.notes", 3, "as it was told")
     wait_for_notes(["bad", "good"], "others ")
     assert notes() == ["good"]
@@ -162,7 +162,7 @@ def test_a_replayed_dead_letter_is_handled_by_its_consumer_alone(relay: Start, c
     consume()
     relay()
     tell("bad", does="fail")
-    letter = wait_for(lambda: DeadLetter.objects.first(), 20, what="a dead letter")
+    letter = wait_for(DeadLetter.objects.first, 20, what="a dead letter")
     body = bytes(letter.body).replace(b'"does":"fail"', b'"does":"note"')
     DeadLetter.objects.update(body=body)
     call_command("eventbridge", "dead", "replay", str(letter.pk))
@@ -175,7 +175,7 @@ def test_a_replay_that_fails_again_is_the_same_dead_letter_with_a_new_story(rela
     consume()
     relay()
     tell("bad", does="fail")
-    letter = wait_for(lambda: DeadLetter.objects.first(), 20, what="a dead letter")
+    letter = wait_for(DeadLetter.objects.first, 20, what="a dead letter")
     call_command("eventbridge", "dead", "replay", str(letter.pk))
     wait_for(lambda: DeadLetter.objects.filter(replays=1, replay_at=None).exists(), 20, what="it to die again")
     assert DeadLetter.objects.count() == 1

@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.db import connections, transaction
 
 from eventbridge import Consumer, Event, Reject, Retry, emit, event_type
-from eventbridge.event import encode, uuid7
+from eventbridge.event import uuid7
 from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
 from eventbridge.transports import Message
+from eventbridge.wire import encode
 from eventbridge.worker import Worker
 from tests.shop.models import Note
 
@@ -237,7 +239,7 @@ def test_what_a_failing_handler_emitted_is_gone_with_its_work():
 
 def test_a_batch_is_one_transaction_and_one_statement_for_the_inbox(django_assert_num_queries: Any):
     batch = [delivery(n) for n in range(5)]
-    tested = worker(lambda event: None, batch=5)
+    tested = worker(lambda _: None, batch=5)
     tested.handle([delivery(9)])
     with django_assert_num_queries(3):  # BEGIN, INSERT, COMMIT
         tested.handle(batch)
@@ -269,7 +271,7 @@ def test_the_same_event_twice_in_a_batch_takes_effect_once():
 
 def test_without_atomic_no_transaction_is_open_while_the_handler_runs():
     seen = []
-    worker(lambda event: seen.append(connections["default"].in_atomic_block), atomic=False).handle([delivery()])
+    worker(lambda _: seen.append(connections["default"].in_atomic_block), atomic=False).handle([delivery()])
     assert seen == [False]
 
 
@@ -291,9 +293,7 @@ def test_without_atomic_a_failing_handler_leaves_no_inbox_row():
 
 def test_a_first_delivery_runs_unmarked_and_a_suspect_is_counted_before_it_runs():
     seen = []
-    tested = worker(
-        lambda event: seen.append(list(InboxEntry.objects.values_list("attempts", flat=True))), atomic=False
-    )
+    tested = worker(lambda _: seen.append(list(InboxEntry.objects.values_list("attempts", flat=True))), atomic=False)
     tested.handle([delivery()])
     InboxEntry.objects.all().delete()
     tested.handle([delivery(redelivered=True)])
@@ -344,10 +344,8 @@ def test_only_what_ran_when_the_process_died_is_counted():
     while left and lives < 10:
         lives += 1
         held = [Delivery(one, redelivered=lives > 1) for one in left]
-        try:
+        with suppress(Killed):
             tested.handle(held)
-        except Killed:
-            pass
         left = [one.message for one in held if not one.settled]
     assert notes() == ["0", "1", "3"]
     assert DeadLetter.objects.get().subject == "2"

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import pytest
 
 from eventbridge import Event, event_type
-from eventbridge.event import decode, encode, event_type_of, event_types
+from eventbridge.event import event_type_of, event_types
 from eventbridge.transports import Message
+from eventbridge.wire import decode, encode
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ sys.meta_path.insert(0, Nothing())
 """
 CONTRACT = """
 from eventbridge import Event, event_type
-from eventbridge.event import decode, encode
+from eventbridge.wire import decode, encode
 from eventbridge.transports import Message
 
 @event_type("unit.imported.v1", key="number")
@@ -133,7 +133,7 @@ import sys
 sys.path.insert(0, {str(tmp_path)!r})
 from contracts import Inner, Later
 from eventbridge import Event
-from eventbridge.event import encode
+from eventbridge.wire import encode
 print(encode(Event.about(Later(price=None, inner=[Inner(x=1)]), source="/s")).decode()[-40:])
 """
     assert python(code).endswith('"data":{"price":null,"inner":[{"x":1}]}}')

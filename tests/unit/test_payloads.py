@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from eventbridge import Event, event_type
 from eventbridge.capture import _text
 from eventbridge.errors import InvalidEvent
-from eventbridge.event import decode, encode
 from eventbridge.transports import Message
+from eventbridge.wire import decode, encode
 
 NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
 NAIVE = datetime(2026, 2, 3, 12)  # noqa: DTZ001

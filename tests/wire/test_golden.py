@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from eventbridge import emit
-from eventbridge.event import Event, decode, encode, with_sequence
+from eventbridge.event import Event
 from eventbridge.models import OutboxEntry
 from eventbridge.transports import Message
+from eventbridge.wire import decode, encode, with_sequence
 from tests.wire.payloads import ALL_TYPES, CONTEXT, PAID, OrderPaid
 
 HERE = Path(__file__).parent

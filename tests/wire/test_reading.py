@@ -9,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventbridge.errors import MalformedMessage
-from eventbridge.event import Event, decode
+from eventbridge.event import Event
 from eventbridge.transports import STRUCTURED, Message
+from eventbridge.wire import decode
 from tests.wire.payloads import Everything, OrderPaid
 
 CONTEXT = {"specversion": "1.0", "id": "1", "source": "/theirs", "type": "wire.order.paid.v1"}

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventbridge.event import Event, decode, encode, uuid7, with_sequence
+from eventbridge.event import Event, uuid7
 from eventbridge.transports import Message
+from eventbridge.wire import decode, encode, with_sequence
 from tests.wire.payloads import Colour, Everything, Line
 
 text = st.text(st.characters(exclude_categories=["Cs"]))

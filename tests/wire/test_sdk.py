@@ -8,8 +8,9 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from eventbridge.errors import MalformedMessage
-from eventbridge.event import Event, decode, encode, with_sequence
+from eventbridge.event import Event
 from eventbridge.transports import STRUCTURED, Message
+from eventbridge.wire import decode, encode, with_sequence
 from tests.wire.payloads import ALL_TYPES, PAID, OrderPaid
 
 ATTRIBUTES = {
