@@ -15,6 +15,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.db import connections, models, router
 from django.db.models import signals
+from django.db.models.signals import ModelSignal
 
 from eventbridge.capture import MODEL_SIGNALS, Bridge, bridges
 from eventbridge.conf import Settings, settings
@@ -147,6 +148,10 @@ def _bad_bridge(bridge: Bridge) -> Iterator[CheckMessage]:
     if names and bridge.sender is None:
         text = f"{bridge} receives {', '.join(names)} of every model there is."
         yield _error(13, text, "Give it a sender: @bridge(post_save, sender=Book).", bridge.function)
+    if isinstance(bridge.sender, str) and not all(isinstance(signal, ModelSignal) for signal in bridge.signals):
+        text = f"{bridge} is never called: a custom signal does not know its sender by the name {bridge.sender!r}."
+        yield _error(16, text, "Give it the class itself, or no sender.", bridge.function)
+        return
     model = bridge.model
     if model is not None and model._meta.abstract:
         text = f"{bridge} has the abstract model {model.__name__} as its sender, which sends no signal."
@@ -171,6 +176,8 @@ def _deleted_by_the_database(bridge: Bridge, model: type[models.Model]) -> Itera
 @register()
 def check_consumers(**kwargs: Any) -> list[CheckMessage]:
     """The modules in CONSUMERS load, and their consumers keep their promises."""
+    if isinstance(settings.CONSUMERS, str):
+        return []  # check_settings says so
     try:
         consumers = consumers_in(settings.CONSUMERS)
     except LookupError as error:
