@@ -1,0 +1,12 @@
+"""Up to ten in one transaction."""
+
+from eventbridge import Consumer, Event
+from tests.chaos.consumers import RETRIES, TIMEOUT, take_effect
+from tests.chaos.contracts import Happened
+
+consumer = Consumer("chaos.batch", batch=10, retries=RETRIES, timeout=TIMEOUT)
+
+
+@consumer.handles(Happened)
+def handle(event: Event[Happened]) -> None:
+    take_effect(event, consumer.name)

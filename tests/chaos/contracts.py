@@ -1,0 +1,13 @@
+"""The one event of a chaos run."""
+
+from eventbridge import event_type
+
+
+@event_type("chaos.happened.v1", key="key")
+class Happened:
+    """The ``n``-th thing that happened to ``key``. Consumer ``to`` misbehaves over it as ``does`` says."""
+
+    key: str
+    n: int
+    does: str = ""
+    to: str = ""

@@ -1,0 +1,118 @@
+"""The table that people read, and the file that programs read."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.checker import History, check
+
+BUCKETS = ("lost", "twice", "ghost", "alien", "misordered", "dead", "parked", "left", "stopped", "vacuous")
+_SHOWN = 10
+
+
+@dataclass
+class Result:
+    """A run and what came of it."""
+
+    seed: str
+    broker: str
+    database: str
+    minutes: float
+    servers: list[str]
+    history: History
+    replay: str
+    seconds_to_drain: float
+    transactions: Mapping[str, int] = field(default_factory=dict)
+    exits: Mapping[int, int] = field(default_factory=dict)
+    restarts: int = 0
+    absorbed: int = 0
+    trouble: list[str] = field(default_factory=list)
+    """Faults that could not be done: the machine's failure, not the library's."""
+
+    @property
+    def problems(self) -> dict[str, list[str]]:
+        return check(self.history)
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Everything but the single events."""
+    history = result.history
+    return {
+        "seed": result.seed, "broker": result.broker, "database": result.database, "minutes": result.minutes,
+        "servers": result.servers, "passed": not result.problems, "replay": result.replay,
+        "transactions": dict(result.transactions),
+        "attempted": len(history.attempted), "committed": len(history.committed),
+        "consumers": {name: figures(history, name) for name in history.consumers},
+        "duplicates_absorbed": result.absorbed, "seconds_to_drain": round(result.seconds_to_drain, 1),
+        "restarts": result.restarts, "exits": {str(code): n for code, n in sorted(result.exits.items())},
+        "fired": dict(sorted(history.fired.items())), "left": history.left, "trouble": result.trouble,
+        "counts": {bucket: len(result.problems.get(bucket, [])) for bucket in BUCKETS},
+        "problems": result.problems,
+    }  # fmt: skip
+
+
+def figures(history: History, consumer: str) -> dict[str, int]:
+    """What one consumer did."""
+    effects = [effect.event for effect in history.effects if effect.consumer == consumer]
+    return {
+        "effects": len(effects),
+        "repeated": len(effects) - len(set(effects)),
+        "dead": sum(dead.consumer == consumer for dead in history.dead),
+        "begun": sum(count for (name, _), count in history.begun.items() if name == consumer),
+    }
+
+
+def write(result: Result, path: Path) -> None:
+    path.write_text(json.dumps(as_json(result), indent=2) + "\n")
+
+
+def table(result: Result) -> str:
+    """The whole report as text."""
+    return "\n".join([*_head(result), "", *_consumers(result.history), "", *_faults(result), "", *_verdict(result)])
+
+
+def _head(result: Result) -> Iterator[str]:
+    history, done = result.history, result.transactions
+    yield f"Chaos, seed {result.seed}: {result.minutes:g} minutes on {', '.join(result.servers)} ({result.broker})"
+    yield ""
+    yield f"  {_words(done)} transactions; {len(history.attempted):,} events attempted"
+    yield f"  {len(history.committed):,} events committed; drained {result.seconds_to_drain:.0f} s after the last fault"
+    yield f"  {result.restarts:,} restarts of processes; {result.absorbed:,} duplicates on the wire absorbed"
+
+
+def _consumers(history: History) -> Iterator[str]:
+    yield f"  {'consumer':<16}{'began':>9}{'effects':>9}{'repeated':>10}{'dead letters':>14}"
+    for name in history.consumers:
+        row = figures(history, name)
+        yield f"  {name:<16}{row['begun']:>9,}{row['effects']:>9,}{row['repeated']:>10,}{row['dead']:>14,}"
+    yield "  (chaos.outside works outside of the database: at least once, so it may repeat)"
+
+
+def _faults(result: Result) -> Iterator[str]:
+    fired = result.history.fired
+    yield f"  {sum(fired.values()):,} faults of {len(fired)} kinds: {_words(fired)}"
+    yield f"  exit codes: {_words(dict(Counter({str(code): n for code, n in result.exits.items()})))}"
+    for what in result.trouble:
+        yield f"  could not be done: {what}"
+
+
+def _words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{what} {count:,}" for what, count in sorted(counts.items())) or "none"
+
+
+def _verdict(result: Result) -> Iterator[str]:
+    problems = result.problems
+    yield "  " + "  ".join(f"{bucket} {len(problems.get(bucket, []))}" for bucket in BUCKETS)
+    for bucket, found in problems.items():
+        yield from _shown(bucket, found)
+    yield ""
+    yield "  NOT HELD. To see it again:" if problems else "  Held: nothing lost, nothing twice, nothing that was not."
+    yield f"  {result.replay}"
+
+
+def _shown(bucket: str, found: list[str]) -> Iterable[str]:
+    more = [f"    … and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    return [f"  {bucket}:", *(f"    {problem}" for problem in found[:_SHOWN]), *more]

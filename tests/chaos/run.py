@@ -1,0 +1,137 @@
+"""One run: build the world, let it work, break it, heal it, let it drain, stop it, judge it."""
+
+import shutil
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos import evidence, misdeeds
+from tests.chaos.checker import History, lost
+from tests.chaos.faults import Faults
+from tests.chaos.notes import notes
+from tests.chaos.plan import DAEMONS, PRODUCERS, Fault, kinds, plan
+from tests.chaos.report import Result
+from tests.chaos.supervisor import Supervisor
+from tests.chaos.world import World, world
+
+_DRAIN = 120.0
+_AFTERWARDS = 3.0  # for what comes twice
+_LONG = 2.0  # minutes from which on everything must have happened at least once
+_EVENTS_A_SECOND = 3
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks for."""
+
+    seed: str
+    minutes: float
+    broker: str
+    database: str
+    folder: Path
+
+    @property
+    def seconds(self) -> float:
+        return self.minutes * 60
+
+    @property
+    def replay(self) -> str:
+        options = f"MINUTES={self.minutes:g} SEED={self.seed} BROKER={self.broker} DATABASE={self.database}"
+        return f"make chaos {options}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the programs need to know of it."""
+        embedded = self.broker == "database" or self.database == "sqlite"
+        return {
+            "CHAOS_SEED": self.seed,
+            "CHAOS_KEYS": "24" if self.minutes >= _LONG else "8",
+            "CHAOS_PAUSE": "0.2" if embedded else "0.1",
+        }
+
+
+def run(wish: Wish) -> Result:
+    """Do it all. What the processes said is in ``wish.folder``."""
+    shutil.rmtree(wish.folder, ignore_errors=True)
+    wish.folder.mkdir(parents=True)
+    with world(wish.folder, wish.broker, wish.database, wish.env) as made:
+        supervisor = Supervisor(made.env, wish.folder)
+        faults = Faults(made, supervisor)
+        try:
+            supervisor.start()
+            _torment(plan(wish.seed, wish.seconds, wish.broker, wish.database, ours=made.ours), wish.seconds, faults)
+            return _judge(wish, made, supervisor, faults)
+        finally:
+            supervisor.close()
+
+
+def _torment(schedule: list[Fault], seconds: float, faults: Faults) -> None:
+    began = time.monotonic()
+    for fault in schedule:
+        time.sleep(max(0.0, began + fault.at - time.monotonic()))
+        _say(f"{fault}")
+        faults.begin(fault)
+    time.sleep(max(0.0, began + seconds - time.monotonic()))
+    faults.wait()
+
+
+def _judge(wish: Wish, made: World, supervisor: Supervisor, faults: Faults) -> Result:
+    _say("healing")
+    made.heal()
+    supervisor.let_go(PRODUCERS)
+    drained = _drain(made)
+    time.sleep(_AFTERWARDS)
+    exits = supervisor.let_go(list(DAEMONS))
+    history = evidence.history(made)
+    history.exits = exits
+    history.fired = faults.fired + Counter(notes("misdeeds"))
+    history.enough = int(wish.seconds * _EVENTS_A_SECOND)
+    if wish.minutes >= _LONG:
+        history.wanted = [*kinds(wish.broker, wish.database, ours=made.ours), *misdeeds.ALL]
+    return _result(wish, made, supervisor, faults, history, drained)
+
+
+def _drain(made: World) -> float:
+    """Wait until everything has arrived, or until that has taken too long; the seconds it took."""
+    began, said = time.monotonic(), 0.0
+    while (passed := time.monotonic() - began) < _DRAIN:
+        so_far = evidence.history(made)
+        away = len(lost(so_far))
+        if not away and not any(so_far.left.values()):
+            break
+        if passed - said > 5:
+            said = passed
+            _say(f"draining: {away} effects to come; {', '.join(f'{k} {v}' for k, v in so_far.left.items() if v)}")
+        time.sleep(1.0)
+    return passed
+
+
+def _result(
+    wish: Wish, made: World, supervisor: Supervisor, faults: Faults, history: History, drained: float
+) -> Result:
+    return Result(
+        seed=wish.seed,
+        broker=wish.broker,
+        database=wish.database,
+        minutes=wish.minutes,
+        servers=made.names,
+        history=history,
+        replay=wish.replay,
+        seconds_to_drain=drained,
+        transactions=Counter(notes("outcomes")),
+        exits=supervisor.exits,
+        restarts=sum(supervisor.restarts.values()),
+        absorbed=_said(wish.folder, "handled before"),
+        trouble=faults.failed,
+    )
+
+
+def _said(folder: Path, words: str) -> int:
+    """How often the processes' logs say so."""
+    return sum(log.read_text(errors="replace").count(words) for log in folder.glob("*.log"))
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"  {what}\n")
