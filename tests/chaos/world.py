@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import django
+import psycopg
 from django.core.management import call_command
 from django.db import connection
+from psycopg.sql import SQL, Identifier
 
 from tests.services.hosts import Elsewhere
 from tests.services.postgresql import PostgreSQL, postgresql
@@ -78,7 +80,8 @@ def _database(made: World, database: str, stack: ExitStack) -> None:
         made.database = postgresql()
         stack.callback(made.database.close)
         name = f"chaos_{os.getpid()}"
-        made.database.ask(f'CREATE DATABASE "{name}"')
+        with psycopg.connect(made.database.url, autocommit=True) as server:
+            server.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         direct = urlunsplit(urlsplit(made.database.url)._replace(path=f"/{name}"))
         through = _link(made, "database", direct, stack)
     made.env["CHAOS_DATABASE_URL"] = through
