@@ -2,36 +2,46 @@
 
 import json
 
-import amqp.basic_message
+import kombu
 
-from eventbridge.event import Event, _Envelope
-from eventbridge.topology import EVENTS
-from eventbridge.transports import ATTEMPT_HEADER, STRUCTURED, Message
-from eventbridge.transports.rabbitmq.confirms import _as_amqp
+from eventbridge import Consumer, Event
+from eventbridge.topology import EVENTS, topology_of
+from eventbridge.transports import ATTEMPT_HEADER, STRUCTURED, Message, Options
+from eventbridge.transports.rabbitmq import Publisher, declare
 from tests.docs.pages import ROOT, blocks, read, table
+from tests.services.rabbitmq import Vhost
 
 PAGE = read("docs/reference/wire-format.md")
+FROZEN = (ROOT / "tests" / "wire" / "order_paid.json").read_text()
 
 
 def test_the_example_is_the_frozen_message() -> None:
     [example] = [block.text for block in blocks(PAGE) if block.language == "json"]
-    frozen = (ROOT / "tests" / "wire" / "order_paid.json").read_text()
-    assert list(json.loads(example).items()) == list(json.loads(frozen).items())
+    assert list(json.loads(example).items()) == list(json.loads(FROZEN).items())
 
 
 def test_every_attribute_is_in_the_table_in_the_order_in_which_it_is_written() -> None:
     documented = [row[0].strip("`") for row in table(PAGE, "attribute")]
-    written = [name for name in _Envelope.__struct_fields__ if name != "data_base64"]
-    assert [name for name in documented if name != "sequence"] == [name for name in written if name != "sequence"]
-    assert documented[0] == "sequence"
+    assert documented == list(json.loads(FROZEN))
     assert set(documented) == {*Event.__dataclass_fields__, "specversion", "datacontenttype"}
 
 
-def test_every_amqp_property_is_in_the_table() -> None:
+def test_every_amqp_property_is_in_the_table(vhost: Vhost) -> None:
     message = Message(destination=EVENTS, routing_key="a.v1", body=b"{}", id="1", type="a.v1", source="/a", timestamp=1)
-    sent: amqp.basic_message.Message = _as_amqp(message)
+    options = Options(url=vhost.url)
+    consumer = Consumer("theirs")
+    consumer.handles("a.#")(print)
+    declare(options, topology_of([consumer]))
+    publisher = Publisher(options)
+    publisher.publish([message])
+    publisher.close(2)
+    with kombu.Connection(vhost.url) as connection:
+        found = connection.default_channel.basic_get("theirs", no_ack=True)
+    headers = found.properties.pop("application_headers", {})
+    assert all(name.startswith("x-") for name in headers), "the broker's own notes, and nothing of ours"
+    sent = {name for name, value in found.properties.items() if value}
     documented = dict(table(PAGE, "property"))
-    assert set(documented) == {f"`{name}`" for name in sent.properties} | {"exchange", "routing key"}
+    assert set(documented) == {f"`{name}`" for name in sent} | {"exchange", "routing key"}
     assert documented["`content_type`"] == f"`{STRUCTURED}`"
     assert documented["exchange"] == f"`{EVENTS}`"
 
