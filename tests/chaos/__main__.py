@@ -60,7 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=2.5, help="how long there are faults (default: 2.5)")
     parser.add_argument("--seed", default="", help="the same seed, the same faults (default: a new one)")
     parser.add_argument("--broker", choices=("amqp", "database"), default="amqp")
-    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="",
+    parser.add_argument("--database", choices=("postgresql", "sqlite", ""), default="",
                         help="default: postgresql, and sqlite with the embedded broker")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path(tempfile.gettempdir()), help="where to leave the results")
     parser.add_argument("--plan", action="store_true", help="print what would be done when, and end")

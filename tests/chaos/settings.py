@@ -1,6 +1,8 @@
 """Settings of every process in a chaos run. Impatient, so that time-outs happen within seconds."""
 
+import faulthandler
 import os
+import signal
 from typing import Any
 
 from tests.settings import database
@@ -19,6 +21,9 @@ EVENTBRIDGE: dict[str, Any] = {
     "HEARTBEAT": 2,
     "SHUTDOWN_TIMEOUT": 6.0,
 }
+# A process that is stuck tells where each of its threads is.
+faulthandler.register(signal.SIGUSR1)
+
 SECRET_KEY = "a chaos run keeps no secret"
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -14,6 +14,7 @@ from tests.services.processes import Process
 
 _AFTER = 0.5
 _PATIENCE = 20.0
+_SLOW = 4.0
 
 
 def commands() -> dict[str, list[str]]:
@@ -59,6 +60,7 @@ class Supervisor:
         for process in going.values():
             process.send(signal.SIGCONT)
             process.terminate()
+        self._ask_where(list(going.values()))
         return {name: self._end(process) for name, process in going.items()}
 
     def close(self) -> None:
@@ -69,6 +71,14 @@ class Supervisor:
             self._running.clear()
         for process in left:
             process.kill()
+
+    def _ask_where(self, processes: Sequence[Process]) -> None:
+        """Whoever takes long to end writes into its log where each of its threads is."""
+        until = time.monotonic() + _SLOW
+        while any(process.running for process in processes) and time.monotonic() < until:
+            time.sleep(0.05)
+        for process in processes:
+            process.send(signal.SIGUSR1)
 
     def _end(self, process: Process) -> int:
         with suppress(AssertionError):
