@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import traceback
 from typing import Any
 
@@ -55,6 +56,8 @@ def _fingerprint(message: Message) -> str:
 
 
 def _scalar(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # which JSON has no number for
     return _text(value, _LONGEST_STORY) if isinstance(value, str) else value
 
 

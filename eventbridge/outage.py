@@ -67,6 +67,11 @@ def is_reachable(alias: str) -> bool:
     return True
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether SQLite gave up waiting for another writer: nobody's failure, and soon over."""
+    return isinstance(error, OperationalError) and "database is locked" in str(error)
+
+
 class Patience:
     """Does steps of work, and waits where the database or the broker is away. Thread-safe."""
 
@@ -87,13 +92,14 @@ class Patience:
             try:
                 done = step()
             except (OperationalError, InterfaceError) as error:
-                # atomic() connects anew when its rollback finds the connection broken.
-                another = connections[self.database].connection is not before
-                if not forget_broken_connection(self.database) and not another:
-                    raise
-                broken += is_reachable(self.database)
-                if broken >= _BROKEN_CONNECTIONS:
-                    raise
+                if not is_busy(error):
+                    # atomic() connects anew when its rollback finds the connection broken.
+                    another = connections[self.database].connection is not before
+                    if not forget_broken_connection(self.database) and not another:
+                        raise
+                    broken += is_reachable(self.database)
+                    if broken >= _BROKEN_CONNECTIONS:
+                        raise
                 self._wait(f"database {self.database}: {error}".strip(), next(pause))
             except (Unavailable, TopologyMismatch) as error:
                 self._wait(str(error), next(pause))

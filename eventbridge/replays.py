@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError
 from eventbridge.errors import Unavailable
 from eventbridge.models import DeadLetter
 from eventbridge.models.dead_letter import DeadLetterQuerySet
-from eventbridge.outage import forget_broken_connection
+from eventbridge.outage import forget_broken_connection, is_busy
 from eventbridge.topology import EVENTS
 from eventbridge.transports import Delivery, Message
 
@@ -80,6 +80,8 @@ class Replays:
             taken = self.letters.take(self.consumer, self.lease, LEASE, room) if room > 0 else []
             self.held.update(letter.pk for letter, _ in taken)
         except (DatabaseError, InterfaceError) as error:
+            if is_busy(error):
+                return []
             forget_broken_connection(self.database)
             raise Unavailable(f"database {self.database}: {error}") from error
         return taken

@@ -16,11 +16,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, transaction
 
 from eventbridge import transports
 from eventbridge.errors import Unavailable
 from eventbridge.models.broker import BrokerBinding, BrokerMessage, BrokerQueue, LeasedMessage, NewMessage
+from eventbridge.outage import forget_broken_connection, is_busy
 from eventbridge.topology import EVENTS, REQUEUE, Queue, Topology, matches
 from eventbridge.transports import CONFIRMED, UNROUTABLE, Message, Options, Outcome
 
@@ -37,14 +38,19 @@ def _lease(options: Options) -> float:
     return float(parse_qs(urlsplit(options.url).query).get("lease", [LEASE])[0])
 
 
+class _Busy(Unavailable):
+    """SQLite gave up waiting for another writer; whoever holds something may keep it."""
+
+
 @contextmanager
 def _available(alias: str) -> Iterator[None]:
     """Tell an unreachable or busy database apart from our own mistakes."""
     try:
         yield
     except (DatabaseError, InterfaceError) as error:
-        connections[alias].close_if_unusable_or_obsolete()
-        raise Unavailable(f"database {alias!r}: {error}") from error
+        forget_broken_connection(alias)
+        kind = _Busy if is_busy(error) else Unavailable
+        raise kind(f"database {alias}: {error}") from error
 
 
 class Publisher:
@@ -109,7 +115,8 @@ class Subscriber:
         self._must_exist()
         quiet, pause = 0.0, _SHORTEST
         while True:
-            self._taken.extend(self._turn())
+            with suppress(_Busy):
+                self._taken.extend(self._turn())
             if self._taken:
                 quiet, pause = 0.0, _SHORTEST
                 while self._taken:
@@ -175,13 +182,15 @@ class Subscriber:
 
     def _carry_out(self) -> None:
         with self._changed:
-            notes, self._notes = self._notes, []
+            notes = list(self._notes)
         messages = BrokerMessage.objects.using(self.alias)
         if done := [note.pk for note in notes if note.after is None]:
             messages.done(done, self.lease)
         for after, charge in {(note.after, note.charge) for note in notes if note.after is not None}:
             back = [note.pk for note in notes if (note.after, note.charge) == (after, charge)]
             messages.put_back(back, self.lease, after, charge)
+        with self._changed:
+            del self._notes[: len(notes)]
 
     def _rest(self, seconds: float) -> float:
         """Wait, but no longer than until something is to be settled; return how long it was."""

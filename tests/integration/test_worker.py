@@ -161,6 +161,7 @@ def test_retry_is_charged_an_attempt():
         ({"body": b"{not json"}, "not a CloudEvent"),
         ({"body": b"\xff\xfe"}, "not a CloudEvent"),
         ({"content_type": "text/plain"}, "no CloudEvents attributes"),
+        ({"content_type": "x", "headers": {"a": float("nan"), "b": "\x00"}}, "no CloudEvents attributes"),
         (
             {"body": b'{"specversion":"1.0","id":"1","source":"/x","type":"worker.tested.v1","data":{"number":"x"}}'},
             "$.number",
@@ -453,6 +454,23 @@ def _close_from_the_server_side() -> None:
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
     other.close()
+
+
+@pytest.mark.sqlite
+def test_a_database_that_another_writer_keeps_locked_costs_no_attempt(settings: Any):
+    """SQLite waits for its timeout, then fails: that says nothing of the event."""
+    other = connections["default"].copy()
+    with connections["default"].cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 100")
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.5, other.close)
+    other.inc_thread_sharing()
+    one = delivery(attempt=3)
+    release.start()
+    worker(note).handle([one])
+    release.join()
+    assert (notes(), one.settled) == (["1"], ["ack"])
 
 
 def test_three_copies_at_once_take_effect_once():
