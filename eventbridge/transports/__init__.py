@@ -46,7 +46,8 @@ class Outcome:
 
     * ``confirmed``: it is safe in every queue that wanted it.
     * ``unroutable``: no queue wanted it.
-    * ``refused``: the broker will never take it (``why`` says so): permissions, size, no exchange.
+    * ``refused``: the broker will never take it (``why`` says so): a topic permission, its size.
+      (No exchange at all is Unavailable: that is not the message's fault.)
     * ``nacked``: the broker could not take it this time; try again later.
     """
 

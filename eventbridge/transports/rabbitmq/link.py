@@ -48,8 +48,11 @@ class Link:
         finally:
             self._turn.release()
 
-    def connection(self) -> amqp.Connection:
-        """The connection, or a new one where it was lost meanwhile. Raises Unavailable."""
+    def connection(self, until: float) -> amqp.Connection:
+        """The connection, or a new one where it was lost meanwhile. Raises Unavailable.
+
+        What py-amqp waits for without a limit of its own (replies, room to write) ends at ``until``.
+        """
         if self._closed.is_set():
             raise Unavailable("the publisher is closed")
         if self._process != os.getpid():
@@ -58,6 +61,7 @@ class Link:
         self._listen()
         if self._connection is None:
             self._connection = self._connect()
+        self._connection.sock.settimeout(max(until - monotonic(), _GLANCE))
         return self._connection
 
     def _connect(self) -> amqp.Connection:

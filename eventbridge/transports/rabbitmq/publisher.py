@@ -33,7 +33,6 @@ class Publisher:
         self._connection: amqp.Connection | None = None
         self._channel: ConfirmChannel | None = None
         self._batch = _Batch([], 0)
-        self._proven = False
 
     def publish(self, messages: Sequence[Message]) -> Sequence[Outcome]:
         """Publish in order; return one outcome per message, in the same order.
@@ -70,7 +69,7 @@ class Publisher:
 
     def _pipeline(self, batch: _Batch) -> None:
         """Publish what waits, a window at a time, until all is answered or the channel is closed."""
-        channel = self._confirm_channel()
+        channel = self._confirm_channel(batch.until)
         try:
             while batch.waiting or channel:
                 self._fill(channel, batch)
@@ -81,7 +80,7 @@ class Publisher:
             channel.close()
 
     def _fill(self, channel: ConfirmChannel, batch: _Batch) -> None:
-        window = self._window(batch)
+        window = 1 if batch.careful else WINDOW
         while batch.waiting and len(channel) < window:
             slot = batch.next()
             if slot is None:
@@ -94,23 +93,16 @@ class Publisher:
 
     def _gather(self, channel: ConfirmChannel, batch: _Batch) -> None:
         """Read until half the window is free; when nothing waits to be published, until all is known."""
-        enough = self._window(batch) // 2 if batch.waiting else 0
+        enough = WINDOW // 2 if batch.waiting and not batch.careful else 0
         while len(channel) > enough:
             channel.read(batch.until)
-            self._proven = True
-
-    def _window(self, batch: _Batch) -> int:
-        """A new link proves itself with one message: a blocked broker keeps what it has read, and
-        each attempt would leave it a whole window of duplicates.
-        """
-        return WINDOW if self._proven and not batch.careful else 1
 
     # --- the link --------------------------------------------------------------------------------
 
-    def _confirm_channel(self) -> ConfirmChannel:
-        connection = self._link.connection()
+    def _confirm_channel(self, until: float) -> ConfirmChannel:
+        connection = self._link.connection(until)
         if connection is not self._connection:
-            self._connection, self._channel, self._proven = connection, None, False
+            self._connection, self._channel = connection, None
         if self._channel is None:
             self._channel = ConfirmChannel(connection, self._report)
         return self._channel
@@ -132,7 +124,7 @@ class Publisher:
     def _depth(self, queue: str) -> int | None:
         """On a channel of its own: to ask for a queue that is not there closes it."""
         try:
-            channel = self._link.connection().channel()
+            channel = self._link.connection(monotonic() + self.options.confirm_timeout).channel()
             try:
                 return int(channel.queue_declare(queue, passive=True).message_count)
             except ChannelError:

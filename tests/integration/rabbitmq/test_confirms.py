@@ -1,12 +1,16 @@
 """The broker's answers, and when not to believe them. The numbers are those of the pitfalls that were met."""
 
 import threading
+from collections import defaultdict
 from time import monotonic
 
+import amqp
 import pytest
 
 from eventbridge.errors import Unavailable
 from eventbridge.topology import EVENTS
+from eventbridge.transports import Message
+from eventbridge.transports.rabbitmq.confirms import ConfirmChannel
 from tests.contract.bench import Bench, states, take
 from tests.services.rabbitmq import RabbitMQ
 from tests.services.waiting import wait_for
@@ -40,6 +44,46 @@ def test_a_returned_message_does_not_shift_the_answers_of_the_next(bench):
     for _ in range(3):
         assert states(bench.publisher.publish([bench.message("nobody")])) == ["unroutable"]
         assert states(bench.publisher.publish([bench.message("shop.a")])) == ["confirmed"]
+
+
+def test_returns_are_matched_in_the_order_of_publishing():
+    """Four messages that look the same are under way. Both Returns may come before the first Ack."""
+    said = {}
+    channel = ConfirmChannel(FakeConnection(), said.__setitem__)
+    message = Message(destination=EVENTS, routing_key="a", body=b"", id="same")
+    for slot in (10, 11, 12, 13):
+        channel.publish(slot, message)
+    looks = EVENTS, "a", amqp.Message(b"", message_id="same")
+    channel._on_return(None, *looks)
+    channel._on_return(None, *looks)
+    channel._on_ack(3, multiple=False)
+    channel._on_ack(2, multiple=True)
+    channel._on_ack(2, multiple=True)
+    channel._on_nack(9, multiple=False)
+    assert channel.slots == [13]
+    channel._on_nack(4, multiple=True)
+    assert {slot: outcome.state for slot, outcome in said.items()} == {
+        10: "unroutable",
+        11: "unroutable",
+        12: "confirmed",
+        13: "nacked",
+    }
+
+
+class FakeConnection:
+    """Of a py-amqp connection, what a ConfirmChannel uses to publish."""
+
+    def __init__(self):
+        self.events = defaultdict(set)
+
+    def channel(self):
+        return self
+
+    def confirm_select(self):
+        pass
+
+    def basic_publish(self, *arguments, **options):
+        pass
 
 
 def test_a_full_batch_of_returns_is_read_while_more_is_published(bench):
