@@ -1,13 +1,14 @@
 """The table that people read, and the file that programs read."""
 
 import json
-from collections import Counter
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.checker import History, check
+from tests.chaos.misdeeds import ALL
 
 BUCKETS = ("lost", "twice", "ghost", "alien", "misordered", "dead", "parked", "left", "stopped", "vacuous")
 _SHOWN = 10
@@ -93,10 +94,17 @@ def _consumers(history: History) -> Iterator[str]:
 
 def _faults(result: Result) -> Iterator[str]:
     fired = result.history.fired
-    yield f"  {sum(fired.values()):,} faults of {len(fired)} kinds: {_words(fired)}"
-    yield f"  exit codes: {_words(dict(Counter({str(code): n for code, n in result.exits.items()})))}"
+    misdeeds = {what: count for what, count in fired.items() if what in ALL}
+    faults = {what: count for what, count in fired.items() if what not in ALL}
+    yield from _wrapped(f"{sum(faults.values()):,} faults", faults)
+    yield from _wrapped(f"{sum(misdeeds.values()):,} misdeeds of handlers", misdeeds)
+    yield from _wrapped("exit codes of what died", {str(code): n for code, n in result.exits.items()})
     for what in result.trouble:
         yield f"  could not be done: {what}"
+
+
+def _wrapped(what: str, counts: Mapping[str, int]) -> list[str]:
+    return textwrap.wrap(f"{what}: {_words(counts)}", 100, initial_indent="  ", subsequent_indent="    ")
 
 
 def _words(counts: Mapping[str, int]) -> str:
