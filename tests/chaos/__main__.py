@@ -51,7 +51,8 @@ def _say(*lines: str) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """So that no process is left behind."""
+    """End in order, once: no process is left behind."""
+    signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
