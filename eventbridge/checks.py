@@ -81,6 +81,11 @@ def _bad_broker() -> Iterator[CheckMessage]:
         elif scheme not in SCHEMES:
             hint = f"Begin it with one of {', '.join(f'{name}://' for name in SCHEMES)}."
             yield _error(3, f"EVENTBRIDGE['BROKER_URL'] begins with {scheme!r}.", hint)
+        elif scheme != "database" and ("?" in rest or "#" in rest):
+            hint = "Write amqp(s)://user:password@host:port/vhost; time-outs and TLS have settings of their own."
+            yield _error(3, "EVENTBRIDGE['BROKER_URL'] has a query string, which nobody would read.", hint)
+        elif scheme == "amqp" and settings.BROKER_TLS:
+            yield _error(3, "EVENTBRIDGE['BROKER_TLS'] is set, but BROKER_URL says amqp://.", "Write amqps://.")
         elif scheme == "database" and (alias := rest.partition("?")[0]) and alias not in connections:
             yield _error(3, f"EVENTBRIDGE['BROKER_URL'] names the database {alias!r}, which DATABASES has not.")
     unknown = set(settings.BROKER_TLS) - _TLS_KEYS
@@ -193,8 +198,12 @@ def consumer_problems(consumer: Consumer) -> Iterable[CheckMessage]:
     names = [kind.name for kind in event_types.values()]
     for handler in consumer.handlers.values():
         if handler.payload is None and not any(matches(handler.key, name) for name in names):
-            hint = "'*' is exactly one word and '#' any number: 'bookstore.book.#' matches all of a book's events."
-            yield _error(22, f"consumer {consumer.name!r}: no event type matches {handler.key!r}.", hint, consumer)
+            hint = (
+                "Fine, if another service sends them. '*' is exactly one word and '#' any number: "
+                "'bookstore.book.#' matches all of a book's events."
+            )
+            text = f"consumer {consumer.name!r}: no event type that is known here matches {handler.key!r}."
+            yield _warning(22, text, hint, consumer)
     if consumer.ordered and any(delay > LONGEST_RUNG_IN_PLACE for delay in consumer.retries):
         hint = f"It waits in place; give it retries of up to {LONGEST_RUNG_IN_PLACE:g} s, such as (1, 5, 30)."
         yield _error(23, f"consumer {consumer.name!r} is ordered and has long rungs.", hint, consumer)

@@ -43,7 +43,6 @@ class Crew:
         self.stopping = stopping
         self.depth = depth
         self.deadline = float("inf")
-        self.handled = 0
         self._worker = Worker(consumer, stopping)
         self._arrived: SimpleQueue[Delivery] = SimpleQueue()
         self._away: dict[int, str] = dict.fromkeys(range(len(sources)), "starting")
@@ -81,7 +80,7 @@ class Crew:
     @property
     def figures(self) -> dict[str, object]:
         running = len(self._worker.running)
-        return {"handled": self.handled, "running": running, "depth": self.depth(), "why": self.why}
+        return {**self._worker.counted, "running": running, "depth": self.depth(), "why": self.why}
 
     def failed(self) -> str:
         """Why this process must not go on, if there is a reason."""
@@ -151,7 +150,6 @@ class Crew:
             deliveries = self._batch()
             if deliveries:
                 self._worker.handle(deliveries)
-                self.handled += len(deliveries)
                 reset_queries()
         connections.close_all()
 

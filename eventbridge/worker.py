@@ -54,6 +54,8 @@ class Worker:
         self.running: dict[int, tuple[Delivery, float]] = {}
         """By thread: the delivery whose handler runs in it, and since when (monotonic seconds)."""
         self.patiently = Patience(consumer.database, stopping, f"consumer {consumer.name}")
+        self.counted = {"handled": 0, "failed": 0}
+        self._counting = threading.Lock()
         self._suspects = threading.Lock()
 
     def handle(self, deliveries: Sequence[Delivery]) -> None:
@@ -157,6 +159,7 @@ class Worker:
 
     def _succeeded(self, attempt: Attempt, *, fresh: bool, batch: int) -> None:
         attempt.delivery.ack()
+        self._count("handled")
         told = {"consumer": self.consumer, "event": attempt.event, "attempt": attempt.number}
         if fresh:
             telemetry.handled.send_robust(Worker, seconds=attempt.seconds, batch=batch, **told)
@@ -165,6 +168,7 @@ class Worker:
 
     def _failed(self, attempt: Attempt, error: Exception) -> None:
         """The next rung of the ladder, or the end of it."""
+        self._count("failed")
         asked = error.after if isinstance(error, Retry) else None
         after = None if isinstance(error, Reject) else self.consumer.rung(attempt.number, asked)
         if after is None:
@@ -210,6 +214,10 @@ class Worker:
         if delivery.redelivered and event:
             key = event.source, event.id
             self.patiently(lambda: self._inbox.unmark(self.consumer.name, key))
+
+    def _count(self, outcome: str) -> None:
+        with self._counting:
+            self.counted[outcome] += 1
 
     @property
     def _inbox(self) -> InboxQuerySet:
