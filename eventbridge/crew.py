@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 
 from django.db import connections, reset_queries
 
@@ -44,7 +44,9 @@ class Crew:
         self.depth = depth
         self.deadline = float("inf")
         self._worker = Worker(consumer, stopping)
-        self._arrived: SimpleQueue[Delivery] = SimpleQueue()
+        # Not SimpleQueue: where another thread takes what woke it, its get(timeout) waits for ever
+        # once the time is over (CPython 3.11 and 3.12, Modules/_queuemodule.c).
+        self._arrived: Queue[Delivery] = Queue()
         self._away: dict[int, str] = dict.fromkeys(range(len(sources)), "starting")
         self._pumps = [
             threading.Thread(target=self._pump, args=(n, source), name=f"{self.name} pump {n}", daemon=True)
