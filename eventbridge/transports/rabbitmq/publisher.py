@@ -51,6 +51,9 @@ class Publisher:
                 why = self._why(error)
                 self._drop()
                 raise Unavailable(why, batch.outcomes) from error
+            except BaseException:  # an interrupt: what is under way would answer the next batch
+                self._drop()
+                raise
         return batch.finished()
 
     def depth(self, queue: str) -> int | None:

@@ -225,6 +225,20 @@ def test_what_was_confirmed_before_the_link_was_lost_is_known(bench, make_bench,
     assert states(publisher.publish([bench.message("again")])) == ["confirmed"]
 
 
+def test_an_interrupted_publish_answers_no_later_one(bench, monkeypatch):
+    bench.consumer("shop.mail", "shop.*")
+    bench.publish("shop.a")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ConfirmChannel, "read", interrupt)
+        bench.publisher.publish([bench.message("shop.a")] * 3)
+    outcomes = bench.publisher.publish([bench.message(key) for key in ("nobody", "shop.a", "nobody")])
+    assert states(outcomes) == ["unroutable", "confirmed", "unroutable"]
+
+
 def test_threads_may_share_a_publisher(bench):
     """Four threads on one channel of py-amqp's all time out. The workers of a consumer share one for retries."""
     bench.consumer("shop.mail", "shop.#")
