@@ -56,24 +56,28 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in d
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin):
-    list_display = ("id", "consumer", "type", "subject", "reason", "what_failed", "attempts", "died_at", "replaying")
+    list_display = ("id", "consumer", "type", "subject", "reason", "what_failed", "attempts", "died_at", "replay_state")
     list_filter = ("reason", "consumer", "type", "exception", "died_at")
     search_fields = ("event_id", "subject", "error")
     date_hierarchy = "died_at"
     actions = ("replay", "discard")
     fields = (
-        "consumer", "reason", "exception", "error", "attempts", "died_at", "replays", "replay_at", "event_id",
+        "consumer", "reason", "exception", "error", "attempts", "died_at", "replays", "replay_state", "event_id",
         "type", "source", "subject", "routing_key", "content_type", "headers", "traceback_text", "body_text",
     )  # fmt: skip
-    readonly_fields = ("traceback_text", "body_text")
+    readonly_fields = ("replay_state", "traceback_text", "body_text")
+
+    def get_queryset(self, request: HttpRequest) -> DeadLetterQuerySet:
+        letters: DeadLetterQuerySet = super().get_queryset(request)
+        return letters.seen()
 
     @admin.display(description="error")
     def what_failed(self, letter: DeadLetter) -> str:
         return plain(Truncator(letter.error).chars(80))
 
-    @admin.display(boolean=True)
-    def replaying(self, letter: DeadLetter) -> bool:
-        return letter.replay_at is not None
+    @admin.display(description="replay")
+    def replay_state(self, letter: DeadLetter) -> str:
+        return letter.replay_state
 
     @admin.display(description="traceback")
     def traceback_text(self, letter: DeadLetter) -> SafeString:
@@ -89,7 +93,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.action(permissions=["may_delete"], description="Discard: delete them, for good")
     def discard(self, request: HttpRequest, chosen: DeadLetterQuerySet) -> None:
-        self.carry_out(request, chosen.resting(), DeadLetterQuerySet.discard, "discarded", DELETION)
+        self.carry_out(request, chosen.not_in_hand(), DeadLetterQuerySet.discard, "discarded", DELETION)
 
 
 @admin.register(OutboxEntry)

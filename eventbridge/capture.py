@@ -9,6 +9,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import async_to_sync
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 from django.db.models import Model, signals
 from django.db.models.utils import make_model_tuple
@@ -26,6 +28,7 @@ from eventbridge import telemetry
 from eventbridge.conf import settings
 from eventbridge.errors import EventbridgeError, InvalidEvent
 from eventbridge.event import Event, event_type_of, event_types
+from eventbridge.transactions import must_be_intact
 from eventbridge.values import plain
 from eventbridge.wire import encode
 
@@ -61,9 +64,11 @@ def emit(data: Any, *, using: str | None = None, time: datetime | None = None) -
 
 def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime | None = None) -> list[Event[Any]]:
     """Record events in this order, by one INSERT. As ``emit``; all of them or none."""
+    alias = _alias(using)
     from eventbridge.models import OutboxEntry  # not above: this module is imported before models can be
 
-    alias = _alias(using)
+    if type(data) in event_types:
+        raise TypeError("emit_many() takes several events; use emit() for one")
     with transaction.mark_for_rollback_on_error(alias):
         events = [_about(item, alias, time) for item in data]
         OutboxEntry.objects.using(alias).record([_entry(event) for event in events])
@@ -72,6 +77,8 @@ def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime |
 
 
 def _alias(using: str | None) -> str:
+    if not apps.is_installed("eventbridge"):
+        raise ImproperlyConfigured("add 'eventbridge' to INSTALLED_APPS: events need its outbox")
     from eventbridge.models import OutboxEntry
 
     return using or router.db_for_write(OutboxEntry)
@@ -84,6 +91,10 @@ def source_of(alias: str) -> str:
 
 
 def _about(data: Any, alias: str, time: datetime | None) -> Event[Any]:
+    if isinstance(data, type):
+        raise TypeError(f"emit an instance, as in {data.__name__}(…), not the class")
+    if time is not None and not isinstance(time, datetime):
+        raise InvalidEvent(f"time is a datetime that knows its time zone, not {time!r}")
     return Event.about(data, source=source_of(alias), time=time, schemas=settings.SCHEMA_URL)
 
 
@@ -119,6 +130,8 @@ def bridge(signal: Signal | Sequence[Signal], *, sender: Any = None, **kwargs: A
     become atomic with their event; fixtures (``raw=True``) are skipped; what it raises stops the
     change. A weak reference is never used: a bridge lives as long as the process.
     """
+    if callable(signal):
+        raise TypeError("@bridge takes the signal: @bridge(post_save, sender=Book)")
     kinds = (signal,) if isinstance(signal, Signal) else tuple(signal)
 
     def connect(function: F) -> F:
@@ -185,7 +198,10 @@ class Bridge:
     @property
     def model(self) -> type[Model] | None:
         """The model that is its sender, if a model is."""
-        found = apps.get_model(self.sender) if isinstance(self.sender, str) else self.sender
+        found = self.sender
+        if isinstance(found, str):
+            with suppress(LookupError, ValueError):
+                found = apps.get_model(found)
         return found if isinstance(found, type) and issubclass(found, Model) else None
 
     def __str__(self) -> str:
@@ -237,7 +253,10 @@ def _save_atomically(model: Any) -> None:
         if connections[using].in_atomic_block:
             return original(self, *args, **kwargs)
         with transaction.atomic(using=using, savepoint=False):
-            return original(self, *args, **kwargs)
+            opened = connections[using].connection
+            saved = original(self, *args, **kwargs)
+            must_be_intact(using, opened, f"a receiver of {type(self).__name__}'s signals")
+            return saved
 
     save_base._eventbridge = model  # type: ignore[attr-defined]  # noqa: SLF001
     model.save_base = save_base

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,15 +29,16 @@ from eventbridge.transports import SCHEMES
 
 LONGEST_RUNG_IN_PLACE = 60.0
 _LARGEST_MESSAGE = 16 * 1024 * 1024
+_KINDS: dict[Any, str] = {Sequence: "list", Mapping: "dict"}
 _TLS_KEYS = {"ca", "cert", "key", "server_hostname"}
 
 
-def _error(number: int, text: str, hint: str = "", obj: Any = None) -> Error:
-    return Error(text, hint=hint or None, obj=obj, id=f"eventbridge.E{number:03}")
+def _error(number: int, text: str, hint: str = "") -> Error:
+    return Error(text, hint=hint or None, id=f"eventbridge.E{number:03}")
 
 
-def _warning(number: int, text: str, hint: str = "", obj: Any = None) -> Warning:
-    return Warning(text, hint=hint or None, obj=obj, id=f"eventbridge.W{number:03}")
+def _warning(number: int, text: str, hint: str = "") -> Warning:
+    return Warning(text, hint=hint or None, id=f"eventbridge.W{number:03}")
 
 
 # --- settings ----------------------------------------------------------------------------------
@@ -59,8 +60,8 @@ def _bad_keys(given: dict[str, Any], kinds: dict[str, Any]) -> Iterator[CheckMes
         if key not in kinds:
             yield _error(1, f"EVENTBRIDGE has no key {key!r}.", f"Its keys are {', '.join(kinds)}.")
         elif not _is_a(value, kinds[key]):
-            kind = getattr(kinds[key], "__name__", str(kinds[key]))
-            yield _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}, which is no {kind}.")
+            kind = _KINDS.get(typing.get_origin(kinds[key]), getattr(kinds[key], "__name__", str(kinds[key])))
+            yield _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}; it must be a {kind}.")
         elif isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
             yield _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}; it must be more than 0.")
 
@@ -127,14 +128,15 @@ def check_event_types(**kwargs: Any) -> list[CheckMessage]:
     """Names are unique, and every payload's annotations can be read."""
     names = Counter(kind.name for kind in event_types.values())
     found: list[CheckMessage] = []
-    for payload, kind in event_types.items():
+    for kind in event_types.values():
+        place = f"{kind.payload.__module__}.{kind.payload.__qualname__}"
         if names[kind.name] > 1:
             hint = "Give one of them another name, or a new version (….v2)."
-            found.append(_error(10, f"more than one class is the event type {kind.name!r}.", hint, payload))
+            found.append(_error(10, f"{place} is not the only class with the event type {kind.name!r}.", hint))
         try:
             kind.decoder  # noqa: B018 - building it reads the annotations
         except Exception as error:
-            found.append(_error(11, f"the fields of {kind.name!r} cannot be read: {error}.", "", payload))
+            found.append(_error(11, f"the fields of {place} cannot be read: {error}.", ""))
     return found
 
 
@@ -148,21 +150,30 @@ def _bad_bridge(bridge: Bridge) -> Iterator[CheckMessage]:
     try:
         bridge.types  # noqa: B018 - reads the annotation
     except EventbridgeError as error:
-        yield _error(12, f"{error}.", "Annotate what it returns: -> BookSaved | None.", bridge.function)
+        yield _error(12, f"{error}.", "Annotate what it returns: -> BookSaved | None.")
     names = [MODEL_SIGNALS[signal] for signal in bridge.signals if signal in MODEL_SIGNALS]
     if names and bridge.sender is None:
         text = f"{bridge} receives {', '.join(names)} of every model there is."
-        yield _error(13, text, "Give it a sender: @bridge(post_save, sender=Book).", bridge.function)
-    if isinstance(bridge.sender, str) and not all(isinstance(signal, ModelSignal) for signal in bridge.signals):
-        text = f"{bridge} is never called: a custom signal does not know its sender by the name {bridge.sender!r}."
-        yield _error(16, text, "Give it the class itself, or no sender.", bridge.function)
-        return
+        yield _error(13, text, "Give it a sender: @bridge(post_save, sender=Book).")
     model = bridge.model
+    if isinstance(bridge.sender, str):
+        yield from _bad_name(bridge)
     if model is not None and model._meta.abstract:
         text = f"{bridge} has the abstract model {model.__name__} as its sender, which sends no signal."
-        yield _error(14, text, "Bridge the models that inherit from it.", bridge.function)
+        yield _error(14, text, "Bridge the models that inherit from it.")
     elif model is not None and {signals.pre_delete, signals.post_delete} & set(bridge.signals):
         yield from _deleted_by_the_database(bridge, model)
+
+
+def _bad_name(bridge: Bridge) -> Iterator[CheckMessage]:
+    """Django's model signals know a model by its name; custom signals do not."""
+    of_models = [isinstance(signal, ModelSignal) for signal in bridge.signals]
+    if bridge.model and not all(of_models):
+        text = f"{bridge} is never called: a custom signal does not know its sender by the name {bridge.sender!r}."
+        yield _error(16, text, "Give it the class itself, or no sender.")
+    elif bridge.model is None and any(of_models):
+        text = f"{bridge} is never called: there is no model {bridge.sender!r}."
+        yield _error(17, text, "Write it as 'app_label.ModelName', or give it the class itself.")
 
 
 def _deleted_by_the_database(bridge: Bridge, model: type[models.Model]) -> Iterator[CheckMessage]:
@@ -172,7 +183,7 @@ def _deleted_by_the_database(bridge: Bridge, model: type[models.Model]) -> Itera
         if cascade and isinstance(field, models.ForeignKey) and field.remote_field.on_delete is cascade:
             text = f"{bridge} is not called when the database deletes a {model.__name__} through {field.name!r}."
             hint = "Use on_delete=CASCADE there, or emit() where the parent is deleted."
-            yield _error(15, text, hint, bridge.function)
+            yield _error(15, text, hint)
 
 
 # --- consumers ---------------------------------------------------------------------------------
@@ -194,7 +205,7 @@ def consumer_problems(consumer: Consumer) -> Iterable[CheckMessage]:
     """What is wrong with one consumer; ``eventbridge consume`` refuses to run it."""
     if not consumer.handlers:
         hint = "Write @consumer.handles(BookPublished) above a function."
-        yield _error(21, f"consumer {consumer.name!r} handles nothing.", hint, consumer)
+        yield _error(21, f"consumer {consumer.name!r} handles nothing.", hint)
     names = [kind.name for kind in event_types.values()]
     for handler in consumer.handlers.values():
         if handler.payload is None and not any(matches(handler.key, name) for name in names):
@@ -203,19 +214,19 @@ def consumer_problems(consumer: Consumer) -> Iterable[CheckMessage]:
                 "'bookstore.book.#' matches all of a book's events."
             )
             text = f"consumer {consumer.name!r}: no event type that is known here matches {handler.key!r}."
-            yield _warning(22, text, hint, consumer)
+            yield _warning(22, text, hint)
     if consumer.ordered and any(delay > LONGEST_RUNG_IN_PLACE for delay in consumer.retries):
         hint = f"It waits in place; give it retries of up to {LONGEST_RUNG_IN_PLACE:g} s, such as (1, 5, 30)."
-        yield _error(23, f"consumer {consumer.name!r} is ordered and has long rungs.", hint, consumer)
+        yield _error(23, f"consumer {consumer.name!r} is ordered and has long rungs.", hint)
     if consumer.ordered and (consumer.concurrency > 1 or consumer.batch > 1):
         hint = "An ordered consumer handles one at a time: leave concurrency and batch at 1."
-        yield _error(24, f"consumer {consumer.name!r} is ordered and handles several at a time.", hint, consumer)
+        yield _error(24, f"consumer {consumer.name!r} is ordered and handles several at a time.", hint)
     if not consumer.atomic and consumer.batch > 1:
         hint = "A batch is one transaction: use atomic=True, or batch=1 with more concurrency."
-        yield _error(25, f"consumer {consumer.name!r} has atomic=False and a batch.", hint, consumer)
+        yield _error(25, f"consumer {consumer.name!r} has atomic=False and a batch.", hint)
     if consumer.database not in connections:
         hint = f"DATABASES has {', '.join(connections)}."
-        yield _error(26, f"consumer {consumer.name!r}: there is no database {consumer.database!r}.", hint, consumer)
+        yield _error(26, f"consumer {consumer.name!r}: there is no database {consumer.database!r}.", hint)
 
 
 # --- databases ---------------------------------------------------------------------------------

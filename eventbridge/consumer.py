@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from importlib import import_module
@@ -40,7 +41,8 @@ class Consumer:
     * ``retries``: the rungs of the ladder; after the last one a failing event is a dead letter.
     * ``ordered``: events are handled one at a time in order of arrival, by one process at a time;
       rungs are waited in place.
-    * ``timeout``: a handler that runs longer is reported and its process restarted.
+    * ``timeout``: a handler that runs longer is reported and its process restarted. None: no limit,
+      but for RabbitMQ's own, 30 minutes.
     * ``database``: the alias that holds this consumer's inbox and dead letters.
     """
 
@@ -51,24 +53,27 @@ class Consumer:
     batch: int = 1
     retries: tuple[float, ...] = (5, 30, 300, 3600)
     ordered: bool = False
-    timeout: float = 300.0
+    timeout: float | None = 300.0
     database: str = "default"
     handlers: dict[str, Handler] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.retries = tuple(sorted(self.retries))
         for problem in self._problems():
             raise ValueError(f"Consumer({self.name!r}): {problem}")
+        self.retries = tuple(sorted(self.retries))
 
     def _problems(self) -> Iterable[str]:
+        retries: Any = self.retries  # whatever somebody wrote
+        if not isinstance(retries, (tuple, list)) or not all(map(_is_seconds, retries)):
+            yield "retries is a tuple of seconds above 0, such as (5, 30, 300)"
+        if self.timeout is not None and not _is_seconds(self.timeout):
+            yield "timeout is seconds above 0, or None"
+        if not (_is_whole(self.concurrency) and _is_whole(self.batch)):
+            yield "concurrency and batch are whole numbers of at least 1"
         if not self.name or len(self.name.encode()) > _LONGEST_NAME or "\x00" in self.name:
             yield f"the name is a queue's name: 1 to {_LONGEST_NAME} bytes of text"
         if self.name.startswith(("amq.", "eventbridge.")):
             yield "names that begin with 'amq.' or 'eventbridge.' are reserved"
-        if self.concurrency < 1 or self.batch < 1:
-            yield "concurrency and batch are at least 1"
-        if self.timeout <= 0 or any(delay <= 0 for delay in self.retries):
-            yield "timeout and every rung of retries are seconds above 0"
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -91,9 +96,12 @@ class Consumer:
         JSON (dict, list, str, …). An exact type wins over a pattern, an earlier pattern over a
         later one: each event runs one handler. Raises ``ValueError`` where there is one already.
         """
+        if inspect.isfunction(what):
+            raise TypeError("@consumer.handles takes what it handles: @consumer.handles(BookPublished)")
         key = what if isinstance(what, str) else event_type_of(what).name
 
         def register(function: Any) -> Any:
+            _must_take_an_event(function)
             if key in self.handlers:
                 raise ValueError(f"Consumer({self.name!r}) already handles {key!r}; use another Consumer")
             self.handlers[key] = Handler(function, key, None if isinstance(what, str) else what)
@@ -119,6 +127,22 @@ class Consumer:
         if asked is None:
             return self.retries[attempt - 1]
         return next((delay for delay in self.retries if delay >= asked), self.retries[-1])
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and value > 0
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and value >= 1
+
+
+def _must_take_an_event(function: Callable[..., Any]) -> None:
+    try:
+        inspect.signature(function).bind(object())
+    except TypeError as error:
+        name = getattr(function, "__qualname__", repr(function))
+        raise TypeError(f"a handler is called with the event and nothing else: {name}() has {error}") from None
 
 
 def consumers_in(modules: Iterable[str]) -> list[Consumer]:

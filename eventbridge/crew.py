@@ -96,7 +96,7 @@ class Crew:
         """A handler cannot be stopped from outside: report where it is, and let the process end."""
         for ident, (delivery, began) in list(self._worker.running.items()):
             seconds = time.monotonic() - began
-            if seconds > self.consumer.timeout:
+            if self.consumer.timeout is not None and seconds > self.consumer.timeout:
                 frame = sys._current_frames().get(ident)  # noqa: SLF001 - there is no other way
                 telemetry.overdue.send_robust(
                     Crew, consumer=self.consumer, message=delivery.message, seconds=seconds,

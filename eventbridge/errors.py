@@ -35,6 +35,10 @@ class Unavailable(EventbridgeError, ConnectionError):
         self.outcomes = outcomes
 
 
+class RolledBack(EventbridgeError):
+    """A transaction was rolled back under its owner, who did not notice. The message says by whom."""
+
+
 class TopologyMismatch(EventbridgeError):
     """What the broker holds differs from what the consumers need. The message says what to do."""
 
@@ -46,8 +50,8 @@ class Reject(EventbridgeError):
 class Retry(EventbridgeError):
     """Raise in a handler: not now. The event comes back ``after`` that many seconds.
 
-    ``after`` is rounded up to the consumer's next rung (the longest one, if it is longer), and an
-    attempt is charged. ``None`` means the rung that comes next anyway.
+    ``after`` is rounded up to the consumer's next rung (to the longest one, if it is longer than that),
+    and an attempt is charged. ``None`` means the rung that comes next anyway.
     """
 
     def __init__(self, why: str = "", *, after: float | None = None) -> None:

@@ -66,10 +66,14 @@ def event_type(name: str, *, key: str | None = None, mandatory: bool = True) -> 
 
     Raises ``ValueError`` for a name that cannot be routed or a key that is no field.
     """
+    if not isinstance(name, str):
+        raise TypeError("@event_type takes the type's name: @event_type('shop.order.paid.v1')")
     if not _NAME.fullmatch(name) or len(name) > LONGEST_ATTRIBUTE:
         raise ValueError(f"event type {name!r}: use words of A-Z, a-z, 0-9, - and _ with dots between")
 
     def declare(cls: type[T]) -> type[T]:
+        if hasattr(cls, "_meta"):
+            raise TypeError(f"{cls.__name__} is a model: write a class of its own for what the event says")
         payload = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
         fields = [field.name for field in dataclasses.fields(payload)]  # type: ignore[arg-type]
         if key is not None and key not in fields:

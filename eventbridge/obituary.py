@@ -21,7 +21,7 @@ def obituary(
     message: Message,
     event: Event[Any] | None,
     reason: DeadLetter.Reason,
-    error: Exception,
+    error: BaseException,
     attempts: int,
 ) -> DeadLetter:
     """The dead letter of a message, not yet saved. ``event`` is None if it could not be read."""
@@ -39,11 +39,19 @@ def obituary(
         body=message.body,
         reason=reason,
         exception=_text(f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."), 255),
-        error=_text(str(error) or type(error).__name__, _LONGEST_STORY),
+        error=_text(words(error), _LONGEST_STORY),
         traceback=_text("".join(traceback.format_exception(error))[-_LONGEST_STORY:], _LONGEST_STORY),
         attempts=attempts,
         died_at=Now(),
     )
+
+
+def words(error: BaseException) -> str:
+    """What an exception says; its name, if it says nothing or cannot say it."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return type(error).__name__
 
 
 def _fingerprint(message: Message) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from django.dispatch import Signal, receiver
 
 logger = logging.getLogger("eventbridge")
+_BRIEF = 500
 
 emitted = Signal()
 """``events``, ``using``: recorded in the outbox; the transaction may still roll back."""
@@ -61,18 +62,27 @@ def _log_retried(
     sender: Any, consumer: Any, message: Any, attempt: int, after: float, error: Any, **kwargs: Any
 ) -> None:
     logger.warning(
-        "%s failed on %s %s (attempt %d), next attempt in %g s: %r",
-        consumer.name, message.type, message.id, attempt, after, error,
+        "%s failed on %s %s (attempt %d), next attempt in %g s: %s",
+        consumer.name, message.type, message.id, attempt, after, _brief(error),
     )  # fmt: skip
 
 
 @receiver(died)
 def _log_died(sender: Any, consumer: Any, letter: Any, **kwargs: Any) -> None:
+    verdict = "rejected" if letter.reason == letter.Reason.REJECTED else "gave up on"
     logger.error(
-        "%s gave up on %s %s after %d attempts, it is dead letter %s: %s",
-        consumer.name, letter.type or "a message", letter.event_id, letter.attempts, letter.pk or "",
-        letter.error,
+        "%s %s %s %s in attempt %d, it is a dead letter now: %s",
+        consumer.name, verdict, letter.type or "a message", letter.event_id, letter.attempts,
+        letter.error[:_BRIEF],
     )  # fmt: skip
+
+
+def _brief(error: BaseException) -> str:
+    """An exception in a line; some cannot even say what they are."""
+    try:
+        return repr(error)[:_BRIEF]
+    except Exception:
+        return type(error).__name__
 
 
 @receiver(overdue)

@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.db import transaction
+from django.db import connections, transaction
 
 from eventbridge import telemetry
 from eventbridge.consumer import Consumer, Handler
-from eventbridge.errors import MalformedMessage, Reject, Retry
+from eventbridge.errors import MalformedMessage, Reject, Retry, RolledBack
 from eventbridge.event import Event, cause
 from eventbridge.models import DeadLetter, InboxEntry
 from eventbridge.models.inbox import InboxQuerySet, Key
 from eventbridge.obituary import obituary
 from eventbridge.outage import Patience, Stopped
+from eventbridge.transactions import must_be_intact, must_not_have_ended
 from eventbridge.transports import Delivery
 from eventbridge.wire import decode
 
 Reason = DeadLetter.Reason
+
+# What a handler may raise without ending its thread. The last three are no Exception, and leak easily.
+_FAILURES = (Exception, CancelledError, SystemExit, KeyboardInterrupt)
 
 
 @dataclass(eq=False)
@@ -97,7 +102,7 @@ class Worker:
             fresh = self.patiently(lambda: self._handle_once(attempts))
         except Stopped:
             raise
-        except Exception as error:
+        except _FAILURES as error:
             if len(attempts) == 1:
                 self._failed(attempts[0], error)
             else:
@@ -127,11 +132,15 @@ class Worker:
         first = {attempt.key: attempt for attempt in reversed(attempts)}
         if not self.consumer.atomic:
             return self._handle_outside(list(first.values()))
-        with transaction.atomic(using=self.consumer.database):
+        using = self.consumer.database
+        with transaction.atomic(using=using):
             new = self._inbox.claim(self.consumer.name, list(first))
             fresh = [attempt for attempt in attempts if attempt.key in new and first[attempt.key] is attempt]
+            opened = connections[using].connection
             for attempt in fresh:
                 self._run(attempt)
+                must_be_intact(using, opened, "the handler")
+                must_not_have_ended(using, "the handler")
         return fresh
 
     def _handle_outside(self, attempts: list[Attempt]) -> list[Attempt]:
@@ -139,8 +148,16 @@ class Worker:
         fresh = [a for a in attempts if not self._inbox.has(self.consumer.name, a.key)]
         for attempt in fresh:
             self._run(attempt)
+            self._must_autocommit()
             self.patiently(lambda key=attempt.key: self._inbox.claim(self.consumer.name, [key]))  # type: ignore[misc]
         return fresh
+
+    def _must_autocommit(self) -> None:
+        """Or the inbox row, and the next handler's work, would never be committed."""
+        connection = connections[self.consumer.database]
+        if connection.connection is not None and not connection.get_autocommit():
+            connection.close()
+            raise RolledBack("the handler left autocommit off: use transaction.atomic()")
 
     def _run(self, attempt: Attempt) -> None:
         """Call the handler. What it emits meanwhile has this event as its cause."""
@@ -166,7 +183,7 @@ class Worker:
         else:
             telemetry.duplicate.send_robust(Worker, **told)
 
-    def _failed(self, attempt: Attempt, error: Exception) -> None:
+    def _failed(self, attempt: Attempt, error: BaseException) -> None:
         """The next rung of the ladder, or the end of it."""
         self._count("failed")
         asked = error.after if isinstance(error, Retry) else None
@@ -197,7 +214,7 @@ class Worker:
         delivery: Delivery,
         event: Event[Any] | None,
         reason: DeadLetter.Reason,
-        error: Exception,
+        error: BaseException,
         attempts: int | None = None,
     ) -> None:
         """Write the dead letter; when that is committed, acknowledge."""

@@ -8,6 +8,7 @@ from textwrap import dedent
 from typing import Any
 
 from django.core.management.base import DjangoHelpFormatter
+from django.db import DEFAULT_DB_ALIAS
 
 Commands = _SubParsersAction  # what add_subparsers returns; argparse gives it no public name
 
@@ -84,6 +85,11 @@ def add_json(parser: ArgumentParser) -> None:
 
 def add_database(parser: ArgumentParser) -> None:
     parser.add_argument("--database", default="default", metavar="ALIAS", help="a name in DATABASES (default: default)")
+
+
+def option_of(database: str) -> str:
+    """``--database`` as a command that is told to a person needs it."""
+    return "" if database == DEFAULT_DB_ALIAS else f" --database {database}"
 
 
 def _add_djangos(parser: ArgumentParser) -> None:

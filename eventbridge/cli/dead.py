@@ -10,16 +10,16 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.db.models import Q
-from django.utils import timezone
 
 from eventbridge.cli.arguments import Commands, add_database, add_json, command, group, number
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import need_database
 from eventbridge.cli.selection import add_selection, change, chunks, select
 from eventbridge.cli.story import as_json, tell
+from eventbridge.cli.times import age_at, with_zone
 from eventbridge.models import DeadLetter, Heartbeat
 from eventbridge.models.dead_letter import DeadLetterQuerySet
-from eventbridge.wording import age, count
+from eventbridge.wording import count
 
 _NOUN = "dead letter"
 
@@ -87,7 +87,10 @@ def _add_discard(verbs: Commands[Any]) -> None:
         "discard",
         discard,
         "delete dead letters, for good",
-        about="Those that are being replayed are left alone.",
+        about="""
+            Those that are marked for replay, too. Those that a consumer has in its hands are left
+            alone.
+        """,
         examples=("dead discard 12", "dead discard --type bookstore.book.saved.v1 --dry-run"),
         exits={0: "done", 1: "no such dead letter, or not agreed to"},
     )
@@ -125,12 +128,12 @@ def list_letters(console: Console, options: Namespace) -> None:
     letters = _letters(options).filter(_wanted(options))
     if options.group:
         return _list_groups(console, options, letters)
-    shown = list(letters.defer("body", "traceback")[: options.limit])
+    shown = list(letters.seen().defer("body", "traceback")[: options.limit])
     if options.json:
         return console.json([as_json(letter, whole=False) for letter in shown])
     if not shown:
-        return console.say("There are no dead letters.")
-    rows = [(x.pk, _age(x.died_at), x.consumer, x.type or "?", x.attempts) for x in shown]
+        return console.say(_none(options))
+    rows = [(x.pk, age_at(x.now, x.died_at), x.consumer, x.type or "?", x.attempts) for x in shown]
     header = ("ID", "AGE", "CONSUMER", "TYPE", "TRIES")
     console.table(header, rows, right=("ID", "AGE", "TRIES"), below=[*map(_why, shown)])
     if len(shown) == options.limit and (more := letters.count() - len(shown)) > 0:
@@ -141,38 +144,46 @@ def list_letters(console: Console, options: Namespace) -> None:
 def _list_groups(console: Console, options: Namespace, letters: DeadLetterQuerySet) -> None:
     groups = list(letters.groups())
     if options.json:
-        return console.json(groups)
+        return console.json([_group_as_json(group, options.database) for group in groups])
     if not groups:
-        return console.say("There are no dead letters.")
-    rows = [
-        (g["count"], g["replaying"] or "", _age(g["first"]), _age(g["last"]), g["consumer"], g["type"] or "?")
-        for g in groups
-    ]
-    header = ("COUNT", "REPLAYING", "FIRST", "LAST", "CONSUMER", "TYPE")
+        return console.say(_none(options))
+    header = ("COUNT", "MARKED", "IN HAND", "FIRST", "LAST", "CONSUMER", "TYPE")
     reasons = DeadLetter.Reason
     below = [f"{_short(g['exception'])} ({reasons(g['reason']).label})" for g in groups]
-    return console.table(header, rows, right=header[:4], below=below)
+    return console.table(header, map(_group_row, groups), right=header[:5], below=below)
+
+
+def _group_row(group: dict[str, Any]) -> tuple[object, ...]:
+    ages = (age_at(group["now"], group[name]) for name in ("first", "last"))
+    return group["count"], group["marked"] or "", group["in_hand"] or "", *ages, group["consumer"], group["type"] or "?"
+
+
+def _group_as_json(group: dict[str, Any], database: str) -> dict[str, Any]:
+    return {name: with_zone(value, database) for name, value in group.items() if name != "now"}
+
+
+def _none(options: Namespace) -> str:
+    """What to say where nothing is found: that there is nothing, or that it is none of these."""
+    others = DeadLetter.objects.using(options.database).count() if _wanted(options) else 0
+    if not others:
+        return "There are no dead letters."
+    return f"No dead letter matches. Without these options there {'is' if others == 1 else 'are'} {others:,}."
 
 
 def _why(letter: DeadLetter) -> str:
-    replaying = "being replayed; " if letter.replay_at else ""
-    return f"{replaying}{_short(letter.exception)}: {letter.error}"
+    state = f"{letter.replay_state}; " if letter.replay_state else ""
+    return f"{state}{_short(letter.exception)}: {letter.error}"
 
 
 def _short(exception: str) -> str:
     return exception.rpartition(".")[2]
 
 
-def _age(moment: Any) -> str:
-    now = timezone.now() if timezone.is_aware(moment) else timezone.make_naive(timezone.now())
-    return age((now - moment).total_seconds())
-
-
 # --- show ----------------------------------------------------------------------------------------
 
 
 def show_letter(console: Console, options: Namespace) -> None:
-    letter = _letters(options).filter(pk=options.id).first()
+    letter = _letters(options).seen().filter(pk=options.id).first()
     if letter is None:
         raise CommandError(f"There is no dead letter {options.id} in database {options.database!r}.")
     if options.json:
@@ -192,7 +203,7 @@ def replay(console: Console, options: Namespace) -> int:
     if options.dry_run or not ids:
         return 0
     if changed < len(ids):
-        console.say(f"{len(ids) - changed:,} of them: being replayed already.")
+        console.say(f"{len(ids) - changed:,} of them: marked for replay, or in a consumer's hands, already.")
     _tell_of_absent(console, options.database, letters, ids)
     return _wait(console, letters, ids) if options.wait else 0
 
@@ -203,7 +214,7 @@ def discard(console: Console, options: Namespace) -> int:
     doing = "discard", "discarding", "discarded"
     changed = change(console, options, ids, lambda chunk: letters.filter(pk__in=chunk).discard(), doing, _NOUN)
     if ids and not options.dry_run and changed < len(ids):
-        console.say(f"{len(ids) - changed:,} of them: being replayed, and left alone.")
+        console.say(f"{len(ids) - changed:,} of them: in a consumer's hands, and left alone.")
     return 0
 
 

@@ -8,15 +8,19 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from eventbridge.cli.arguments import Commands, add_database, add_json, command, group, number
+from eventbridge.cli.arguments import PROGRAM, Commands, add_database, add_json, command, group, number, option_of
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import need_database
 from eventbridge.cli.selection import add_selection, change, select
-from eventbridge.models import OutboxEntry
+from eventbridge.cli.times import age_at, with_zone
+from eventbridge.models import Heartbeat, OutboxEntry
 from eventbridge.models.outbox import OutboxQuerySet
-from eventbridge.wording import age
 
 _NOUN = "parked event"
+_HELP = """\
+When the reason is mended, such as by starting the consumer that wants them, or by
+{program} topology --apply, give them back to the relay:
+    {program} outbox retry --all{option}"""
 _TOLD = ("id", "event_id", "type", "mandatory", "created_at", "parked_at", "parked_reason")
 
 
@@ -95,25 +99,39 @@ def list_entries(console: Console, options: Namespace) -> None:
         entries = entries.filter(parked_at__isnull=options.pending)
     shown = list(entries.annotate(now=Now()).values(*_TOLD, "now")[: options.limit])
     if options.json:
-        return console.json([{name: entry[name] for name in _TOLD} for entry in shown])
+        return console.json([{name: with_zone(entry[name], options.database) for name in _TOLD} for entry in shown])
     if not shown:
-        return console.say("No event is parked." if options.parked else "The outbox is empty.")
+        return console.say(_none(options))
     console.table(("ID", "AGE", "TYPE", "STATE"), map(_row, shown), right=("ID",))
     if len(shown) == options.limit and (more := entries.count() - len(shown)) > 0:
         console.say(f"… and {more:,} more: --limit.")
+    if any(entry["parked_at"] for entry in shown):
+        console.say(_HELP.format(program=PROGRAM, option=option_of(options.database)))
     return None
+
+
+def _none(options: Namespace) -> str:
+    """What to say where nothing is found: that there is nothing, or that it is none of these."""
+    if options.type and OutboxEntry.objects.using(options.database).exists():
+        return f"No event of type {options.type} matches; without --type there may be others."
+    if options.pending:
+        return "No event is pending."
+    return "No event is parked." if options.parked else "The outbox is empty."
 
 
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:
     state = f"parked: {entry['parked_reason']}" if entry["parked_at"] else "pending"
-    return entry["id"], age((entry["now"] - entry["created_at"]).total_seconds()), entry["type"], state
+    return entry["id"], age_at(entry["now"], entry["created_at"]), entry["type"], state
 
 
 def retry(console: Console, options: Namespace) -> None:
     outbox = _outbox(options)
     ids = select(outbox.parked(), _wanted(options), options, _NOUN)
     doing = "retry", "giving back", "given back to the relay"
-    change(console, options, ids, lambda chunk: outbox.filter(pk__in=chunk).retry(), doing, _NOUN)
+    changed = change(console, options, ids, lambda chunk: outbox.filter(pk__in=chunk).retry(), doing, _NOUN)
+    relays = Heartbeat.objects.using(options.database).alive().filter(role="relay", name=options.database)
+    if changed and not relays.exists():
+        console.warn(f"No relay of database {options.database} is running: they are published when one is started.")
 
 
 def discard(console: Console, options: Namespace) -> None:

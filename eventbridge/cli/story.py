@@ -6,8 +6,9 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from eventbridge.cli.arguments import PROGRAM
+from eventbridge.cli.arguments import PROGRAM, option_of
 from eventbridge.cli.console import Console
+from eventbridge.cli.times import with_zone
 from eventbridge.models import DeadLetter
 from eventbridge.wording import count, one_line, plain, pretty
 
@@ -19,7 +20,8 @@ _TOLD = (
 
 def as_json(letter: DeadLetter, *, whole: bool) -> dict[str, Any]:
     """Its fields; with the whole of it, the body also as text (None where it is none) and in base64."""
-    told = {name: getattr(letter, name) for name in _TOLD}
+    database = _database(letter)
+    told = {name: with_zone(getattr(letter, name), database) for name in _TOLD} | {"replay": letter.replay_state}
     if whole:
         body = bytes(letter.body)
         told |= {"traceback": letter.traceback, "body": _text(body), "body_base64": base64.b64encode(body).decode()}
@@ -43,10 +45,13 @@ def tell(console: Console, letter: DeadLetter) -> None:
         _section(console, "Traceback", plain(letter.traceback, keep="\n").strip())
     body = bytes(letter.body)
     _section(console, f"Body ({count(len(body), 'byte')})", pretty(body) or "(empty)")
-    database = letter._state.db or "default"  # noqa: SLF001 - Django's own API
-    option = "" if database == "default" else f" --database {database}"
+    option = option_of(_database(letter))
     console.say("When the cause is mended, or if nobody needs it:", "bold")
     console.say(f"  {PROGRAM} dead replay {letter.pk}{option}\n  {PROGRAM} dead discard {letter.pk}{option}")
+
+
+def _database(letter: DeadLetter) -> str:
+    return letter._state.db or "default"  # noqa: SLF001 - Django's own API
 
 
 def _what_happened(letter: DeadLetter) -> Iterable[tuple[str, str]]:
@@ -54,10 +59,9 @@ def _what_happened(letter: DeadLetter) -> Iterable[tuple[str, str]]:
     yield "exception", letter.exception
     yield "error", letter.error
     yield "attempts", str(letter.attempts)
-    yield "died", f"{letter.died_at:%Y-%m-%d %H:%M:%S %Z}"
+    yield "died", f"{with_zone(letter.died_at, _database(letter)):%Y-%m-%d %H:%M:%S %Z}"
     yield "replays", str(letter.replays or "")
-    if letter.replay_at:
-        yield "now", "being replayed"
+    yield "now", letter.replay_state
 
 
 def _the_event(letter: DeadLetter) -> Iterable[tuple[str, str]]:

@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+_IN_HAND = Q(replay_at__gt=Now()) & ~Q(lease="")
+
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
     def bury(self, letter: DeadLetter) -> None:
@@ -19,8 +21,17 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
         )
 
     def resting(self) -> DeadLetterQuerySet:
-        """Those that nobody is replaying."""
+        """Those that are not marked for replay."""
         return self.filter(replay_at=None)
+
+    def not_in_hand(self) -> DeadLetterQuerySet:
+        """All but those that a consumer has in its hands."""
+        return self.exclude(_IN_HAND)
+
+    def seen(self) -> DeadLetterQuerySet:
+        """With ``now``, by the database's clock, and ``in_hand``: what ``replay_state`` needs."""
+        in_hand = models.ExpressionWrapper(_IN_HAND, output_field=models.BooleanField())
+        return self.annotate(now=Now(), in_hand=in_hand)
 
     def replay(self) -> int:
         """Mark these for their consumer, which takes them up as it would a delivery."""
@@ -28,8 +39,7 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
 
     def discard(self) -> int:
         """Delete these, for good, but for those that a consumer has in its hands."""
-        in_hand = Q(replay_at__gt=Now()) & ~Q(lease="")
-        return self.exclude(in_hand).delete()[0]
+        return self.not_in_hand().delete()[0]
 
     def take(self, consumer: str, lease: str, seconds: float, limit: int) -> list[tuple[DeadLetter, bool]]:
         """Lease marked letters to whoever calls ``lease`` its own.
@@ -54,15 +64,18 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
         held.update(replay_at=Now() + timedelta(seconds=seconds), replay_attempt=attempt - 1, lease="")
 
     def groups(self) -> Any:
-        """How many there are of each consumer, type and exception, and since when."""
+        """How many there are of each consumer, type and exception, and since when; how many of
+        them are marked for replay and how many in a consumer's hands."""
         keys = ("consumer", "type", "reason", "exception")
         return (
             self.values(*keys)
             .annotate(
                 count=models.Count("pk"),
-                replaying=models.Count("pk", filter=Q(replay_at__isnull=False)),
+                marked=models.Count("pk", filter=Q(replay_at__isnull=False) & ~_IN_HAND),
+                in_hand=models.Count("pk", filter=_IN_HAND),
                 first=models.Min("died_at"),
                 last=models.Max("died_at"),
+                now=models.Max(Now()),
             )
             .order_by("-count", *keys)
         )
@@ -71,7 +84,8 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
 class DeadLetter(models.Model):
     """A whole message and why it could not be handled. It never expires by itself.
 
-    ``body`` is byte-identical to what arrived. ``replay_at`` is set while a replay is under way.
+    ``body`` is byte-identical to what arrived. ``replay_at`` is set while it is marked for replay,
+    and lies ahead, with a ``lease``, while a consumer has it in its hands.
     """
 
     class Reason(models.TextChoices):
@@ -122,3 +136,10 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.consumer} {self.type or 'unreadable message'} {self.event_id}"
+
+    @property
+    def replay_state(self) -> str:
+        """Where its replay stands, in words; empty if there is none. Of letters that are ``seen``."""
+        if self.replay_at is None:
+            return ""
+        return "in a consumer's hands" if getattr(self, "in_hand", False) else "marked for replay"

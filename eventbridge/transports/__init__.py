@@ -56,7 +56,7 @@ class Outcome:
 
 
 CONFIRMED = Outcome("confirmed")
-UNROUTABLE = Outcome("unroutable", "no queue is bound for its type")
+UNROUTABLE = Outcome("unroutable", "no queue is bound for its type: start its consumer, then eventbridge outbox retry")
 NACKED = Outcome("nacked", "the broker did not take it this time")
 
 

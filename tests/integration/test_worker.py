@@ -1,12 +1,13 @@
 """The worker, in this process: one effect per event, the ladder, dead letters, suspects, outages."""
 
 import threading
+from asyncio import CancelledError
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import DatabaseError, IntegrityError, close_old_connections, connections, transaction
 
 from eventbridge import Consumer, Event, Reject, Retry, emit, event_type
 from eventbridge.event import uuid7
@@ -14,7 +15,7 @@ from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
 from eventbridge.transports import Message
 from eventbridge.wire import encode
 from eventbridge.worker import Worker
-from tests.shop.models import Note
+from tests.shop.models import Note, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -233,6 +234,125 @@ def test_what_a_failing_handler_emitted_is_gone_with_its_work():
 
     worker(follow).handle([delivery()])
     assert not OutboxEntry.objects.exists()
+
+
+# --- handlers that lose their transaction ---
+
+
+def caught(event: Event[Happened]) -> None:
+    """What works in a view, in autocommit, rolls everything back here."""
+    note(event)
+    with suppress(IntegrityError):
+        Tag.objects.create(name="taken")
+
+
+def caught_raw(event: Event[Happened]) -> None:
+    note(event)
+    with suppress(DatabaseError), connections["default"].cursor() as cursor:
+        cursor.execute("SELECT 1 / 0 FROM nowhere")
+
+
+def close(event: Event[Happened]) -> None:
+    note(event)
+    connections["default"].close()
+
+
+def close_old(event: Event[Happened]) -> None:
+    note(event)
+    close_old_connections()
+
+
+def set_rollback(event: Event[Happened]) -> None:
+    note(event)
+    transaction.set_rollback(True)
+
+
+def roll_back_by_hand(event: Event[Happened]) -> None:
+    note(event)
+    with connections["default"].cursor() as cursor:
+        cursor.execute("ROLLBACK")
+
+
+LOSERS = [caught, close, close_old, set_rollback, roll_back_by_hand]
+
+
+@pytest.mark.parametrize("handler", LOSERS)
+def test_a_handler_whose_transaction_is_rolled_back_in_silence_has_failed(handler: Callable[..., None]):
+    """Django's atomic() then ends without an error: acknowledged, the event would be gone."""
+    Tag.objects.create(name="taken")
+    lost = delivery()
+    worker(handler).handle([lost])
+    assert lost.settled == [5]
+    assert not InboxEntry.objects.exists()
+    last = Delivery(lost.message, 3)
+    worker(handler).handle([last])
+    assert DeadLetter.objects.get().exception == "eventbridge.errors.RolledBack"
+
+
+@pytest.mark.postgresql
+def test_an_error_of_a_raw_cursor_that_was_caught_is_a_failure_too():
+    """PostgreSQL answers COMMIT with ROLLBACK, and Django does not look."""
+    lost = delivery()
+    worker(caught_raw).handle([lost])
+    assert (lost.settled, notes()) == ([5], [])
+
+
+@pytest.mark.parametrize("handler", LOSERS)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_in_a_batch_it_takes_no_neighbour_along(handler: Callable[..., None], place: int):
+    Tag.objects.create(name="taken")
+    batch = [delivery(n) for n in range(3)]
+    worker(lambda event: handler(event) if event.data.number == place else note(event), batch=3).handle(batch)
+    assert notes() == [str(n) for n in range(3) if n != place]
+    assert [one.settled for one in batch] == [[5] if n == place else ["ack"] for n in range(3)]
+
+
+def test_an_error_that_is_caught_around_an_atomic_block_of_its_own_is_no_failure():
+    def careful(event: Event[Happened]) -> None:
+        note(event)
+        with suppress(IntegrityError), transaction.atomic():
+            Tag.objects.create(name="taken")
+
+    Tag.objects.create(name="taken")
+    fine = delivery()
+    worker(careful).handle([fine])
+    assert (fine.settled, notes()) == (["ack"], ["1"])
+
+
+def test_without_atomic_a_handler_that_leaves_autocommit_off_has_failed_and_the_next_one_has_not():
+    def turn_off(event: Event[Happened]) -> None:
+        if event.data.number == 1:
+            transaction.set_autocommit(False)
+        note(event)
+
+    first, second = delivery(1), delivery(2)
+    tested = worker(turn_off, atomic=False)
+    tested.handle([first])
+    tested.handle([second])
+    assert (first.settled, second.settled, notes()) == ([5], ["ack"], ["2"])
+
+
+@pytest.mark.parametrize("error", [CancelledError(), SystemExit(3), KeyboardInterrupt()])
+def test_what_is_no_exception_is_a_failure_like_any_other(error: BaseException):
+    def handler(event: Event[Happened]) -> None:
+        raise error
+
+    failing = delivery(attempt=3)
+    worker(handler).handle([failing])
+    assert DeadLetter.objects.get().exception.endswith(type(error).__name__)
+
+
+def test_an_exception_that_cannot_say_what_it_is_is_a_dead_letter_too():
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def handler(event: Event[Happened]) -> None:
+        raise Mute
+
+    for attempt in (1, 3):
+        worker(handler).handle([delivery(attempt=attempt)])
+    assert DeadLetter.objects.get().error == "Mute"
 
 
 # --- batches ---

@@ -135,6 +135,21 @@ def test_a_custom_signal_with_a_sender_by_name(ids: Ids):
     assert ids() == ["E016"]
 
 
+@pytest.mark.parametrize("name", ["shop.Noet", "nowhere.Note", "Note"])
+def test_a_sender_that_does_not_exist(ids: Ids, name: str):
+    try:
+        bridge(post_save, sender=name)(noted)
+    except ValueError:
+        return  # Django has said so at once
+    assert ids() == ["E017"]
+
+
+def test_a_custom_signal_may_have_any_text_as_its_sender(ids: Ids):
+    bridge(Signal(), sender="shopfront")(noted)
+    bridge(Signal(), sender="shop.front")(noted)
+    assert ids() == []
+
+
 def test_a_custom_signal_needs_no_sender_and_a_model_may_be_named(ids: Ids):
     bridge(Signal())(noted)
     bridge(pre_delete, sender="shop.Product")(noted)

@@ -1,14 +1,15 @@
 """A change commits with its event, or neither does: whoever fails, whoever catches it, whoever dies."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, close_old_connections, connection, transaction
 from django.db.models import signals
 from django.db.transaction import TransactionManagementError
 
 from eventbridge import bridge, emit, event_type
-from eventbridge.errors import InvalidEvent
+from eventbridge.errors import InvalidEvent, RolledBack
 from tests.shop.models import Note, Order, Product, Tag, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -139,6 +140,28 @@ def test_another_receiver_that_raises_takes_row_and_event_along(recorded):
 
 
 @pytest.mark.usefixtures("failing")
+def _catches() -> None:
+    with suppress(IntegrityError):
+        Tag.objects.create(name="taken")
+
+
+@pytest.mark.parametrize("breaks", [_catches, close_old_connections, lambda: transaction.set_rollback(True)])
+def test_a_save_that_another_receiver_rolls_back_in_silence_says_so(bridged, recorded, breaks):
+    """What that receiver does was harmless in autocommit; now it would lose the row, without a word."""
+    Tag.objects.create(name="taken")
+
+    def other(**kwargs: Any) -> None:
+        breaks()
+
+    signals.post_save.connect(other, sender=Note, weak=False)
+    try:
+        with pytest.raises(RolledBack, match="a receiver of Note's signals"):
+            Note.objects.create(text="x")
+    finally:
+        signals.post_save.disconnect(other, sender=Note)
+    assert (texts(), recorded()) == ([], [])
+
+
 def test_a_receiver_that_raises_stops_a_deletion():
     Note.objects.bulk_create([Note(text="bad"), Note(text="good")])
     with pytest.raises(RuntimeError):

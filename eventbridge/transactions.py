@@ -1,0 +1,45 @@
+"""Transactions that are lost under their owner.
+
+Where somebody catches a database error inside atomic(), or closes the connection, Django rolls back at
+the end without a word: the block looks as if it had succeeded. Whoever must know asks here first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connections
+
+from eventbridge.errors import RolledBack
+
+_ADVICE = "put what may fail into a transaction.atomic() of its own, and leave the connection open"
+
+
+def must_be_intact(using: str, opened: Any, who: str) -> None:
+    """Raise RolledBack if the transaction that is open there can no longer commit.
+
+    ``opened`` is the driver's connection on which it began. Ask inside of the atomic block.
+    """
+    connection = connections[using]
+    if connection.connection is not opened or connection.closed_in_transaction:
+        raise RolledBack(f"{who} closed the database connection in its transaction: {_ADVICE}")
+    if connection.needs_rollback or _is_aborted(connection):
+        raise RolledBack(f"{who} caught a database error that rolls its transaction back: {_ADVICE}")
+
+
+def must_not_have_ended(using: str, who: str) -> None:
+    """Raise RolledBack if the transaction was ended by hand, by a COMMIT or ROLLBACK of its own."""
+    raw = connections[using].connection
+    if connections[using].vendor == "sqlite":
+        ended = not raw.in_transaction
+    else:
+        ended = raw.info.transaction_status.name == "IDLE"
+    if ended:
+        raise RolledBack(f"{who} ended the transaction that it was called in: leave COMMIT and ROLLBACK to atomic()")
+
+
+def _is_aborted(connection: Any) -> bool:
+    """PostgreSQL answers COMMIT with ROLLBACK after an error, even one of a raw cursor."""
+    if connection.vendor != "postgresql":
+        return False
+    return bool(connection.connection.info.transaction_status.name == "INERROR")
