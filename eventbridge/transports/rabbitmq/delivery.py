@@ -66,7 +66,7 @@ class RabbitDelivery:
         if outcome.state == "nacked":
             raise Unavailable(f"{rung(after)}: {outcome.why}")
         if outcome.state != "confirmed":
-            raise TopologyMismatch(f"{rung(after)} does not take retries ({outcome.why}): {APPLY}")
+            raise TopologyMismatch(f"{rung(after)} does not take retries ({why}): {APPLY}")
 
 
 def _broker_header(name: str) -> bool:
