@@ -139,7 +139,6 @@ def test_another_receiver_that_raises_takes_row_and_event_along(recorded):
     assert (texts(), told(recorded)) == ([], [])
 
 
-@pytest.mark.usefixtures("failing")
 def _catches() -> None:
     with suppress(IntegrityError):
         Tag.objects.create(name="taken")
@@ -162,6 +161,7 @@ def test_a_save_that_another_receiver_rolls_back_in_silence_says_so(bridged, rec
     assert (texts(), recorded()) == ([], [])
 
 
+@pytest.mark.usefixtures("failing")
 def test_a_receiver_that_raises_stops_a_deletion():
     Note.objects.bulk_create([Note(text="bad"), Note(text="good")])
     with pytest.raises(RuntimeError):
