@@ -66,6 +66,7 @@ class RabbitDelivery:
         if outcome.state == "nacked":
             raise Unavailable(f"{rung(after)}: {outcome.why}")
         if outcome.state != "confirmed":
+            why = "no queue is bound to it" if outcome.state == "unroutable" else outcome.why
             raise TopologyMismatch(f"{rung(after)} does not take retries ({why}): {APPLY}")
 
 
