@@ -81,13 +81,13 @@ def consume_daemon(consumers: Iterable[Consumer]) -> Daemon:
 
 
 def _crew(consumer: Consumer, stopping: threading.Event) -> Crew:
-    retries, probe = open_publisher(), open_publisher()
+    retries = open_publisher()
     replays = partial(Replays, consumer.name, consumer.database, consumer.prefetch)
     return Crew(
         consumer,
         [partial(_subscribe, consumer, retries), replays],
         stopping,
-        depth=partial(probe.depth, consumer.name),
+        depth=partial(retries.depth, consumer.name),
     )
 
 

@@ -61,7 +61,7 @@ NACKED = Outcome("nacked", "the broker did not take it this time")
 
 
 class Publisher(Protocol):
-    """Publishes. It connects when first used and again after any doubt. Not thread-safe."""
+    """Publishes. It connects when first used and again after any doubt. Threads may share it."""
 
     def publish(self, messages: Sequence[Message]) -> Sequence[Outcome]:
         """Publish in order; return one outcome per message, in the same order.
