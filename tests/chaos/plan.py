@@ -39,7 +39,8 @@ _NETWORK = {
     "swallow to client": (2.0, 4.0),
 }
 _GAP = 2.6
-_BEGIN = 3.0
+_SHORTEST_GAP = 1.2  # what is never left alone does nothing that could go wrong
+_BEGIN = 1.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def plan(seed: str, seconds: float, broker: str, database: str, *, ours: bool = 
     """The faults of such a run, in order. Every kind comes once before any comes twice."""
     chance = random.Random(f"{seed}/{broker}/{database}")
     there_are = kinds(broker, database, ours=ours)
-    gap = min(_GAP, (seconds - _BEGIN) / (len(there_are) + 1))
+    gap = max(_SHORTEST_GAP, min(_GAP, (seconds - _BEGIN) / (len(there_are) + 1)))
     deck = _deck(chance, sorted(there_are))
     faults, at = [], _BEGIN
     while at < seconds:

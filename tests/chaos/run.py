@@ -16,6 +16,7 @@ from tests.chaos.report import Result
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.world import World, world
 
+_WARM_UP = 30.0
 _STALLED = 60.0  # seconds without progress after which nothing more is expected
 _AFTERWARDS = 3.0  # for what comes twice
 _LONG = 2.0  # minutes from which on everything must have happened at least once
@@ -60,10 +61,20 @@ def run(wish: Wish) -> Result:
         faults = Faults(made, supervisor)
         try:
             supervisor.start()
+            _wait_until_it_works(made)
             _torment(plan(wish.seed, wish.seconds, wish.broker, wish.database, ours=made.ours), wish.seconds, faults)
             return _judge(wish, made, supervisor, faults)
         finally:
             supervisor.close()
+
+
+def _wait_until_it_works(made: World) -> None:
+    """Until every consumer has done something; what does not even begin is for the checker to find."""
+    until = time.monotonic() + _WARM_UP
+    while time.monotonic() < until:
+        if {effect.consumer for effect in evidence.history(made).effects} == set(misdeeds.CONSUMERS):
+            return
+        time.sleep(0.5)
 
 
 def _torment(schedule: list[Fault], seconds: float, faults: Faults) -> None:
