@@ -13,7 +13,7 @@ import django
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F
 
-from eventbridge import emit, emit_many
+from eventbridge import Event, emit, emit_many
 from tests.chaos.contracts import Happened
 from tests.chaos.misdeeds import misdeed
 from tests.chaos.notes import note
@@ -98,7 +98,7 @@ class Producer:
         does, to = misdeed(self.seed, key, n)
         return Happened(key=key, n=n, does=does, to=to)
 
-    def record(self, events: list) -> None:
+    def record(self, events: list[Event[Happened]]) -> None:
         """Note them as attempted, then write them into the Ledger."""
         from tests.chaos.models import Ledger
 
