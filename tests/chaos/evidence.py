@@ -32,6 +32,14 @@ def history(world: World) -> History:
         connection.close()
 
 
+def busy() -> set[str]:
+    """The consumers that have done something."""
+    try:
+        return {effect.consumer for effect in _effects()}
+    finally:
+        connection.close()
+
+
 def _committed() -> list[Committed]:
     from tests.chaos.models import Ledger
 

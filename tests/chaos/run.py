@@ -61,18 +61,18 @@ def run(wish: Wish) -> Result:
         faults = Faults(made, supervisor)
         try:
             supervisor.start()
-            _wait_until_it_works(made)
+            _wait_until_it_works()
             _torment(plan(wish.seed, wish.seconds, wish.broker, wish.database, ours=made.ours), wish.seconds, faults)
             return _judge(wish, made, supervisor, faults)
         finally:
             supervisor.close()
 
 
-def _wait_until_it_works(made: World) -> None:
+def _wait_until_it_works() -> None:
     """Until every consumer has done something; what does not even begin is for the checker to find."""
     until = time.monotonic() + _WARM_UP
     while time.monotonic() < until:
-        if {effect.consumer for effect in evidence.history(made).effects} == set(misdeeds.CONSUMERS):
+        if evidence.busy() == set(misdeeds.CONSUMERS):
             return
         time.sleep(0.5)
 
