@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 REASONS = {"poison": "crashed", "fail": "failed", "reject": "rejected"}
 """What must become a dead letter, and with which reason."""
+UNWANTED = "unwanted"
+"""What no consumer wants, and must be parked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def check(history: History) -> dict[str, list[str]]:
         "alien": aliens(history),
         "misordered": misordered(history),
         "dead": wrongly_dead(history),
-        "parked": [f"{event}: {why}" for event, why in history.parked.items()],
+        "parked": wrongly_parked(history),
         "left": [f"{place}: {count}" for place, count in history.left.items() if count],
         "stopped": [f"{name} ended with {code}" for name, code in history.exits.items() if code],
         "vacuous": vacuous(history),
@@ -94,6 +96,7 @@ def lost(history: History) -> list[str]:
         f"{consumer} {event.event} {event.key}/{event.n}"
         for event in history.committed
         for consumer in history.consumers
+        if event.does != UNWANTED
         if (consumer, event.event) not in arrived
     ]
 
@@ -126,7 +129,7 @@ def _delivered_without_commit(history: History) -> list[str]:
 
 def _delivered(history: History) -> set[str]:
     begun = {event for _, event in history.begun}
-    return begun | {e.event for e in history.effects} | {d.event for d in history.dead}
+    return begun | set(history.parked) | {e.event for e in history.effects} | {d.event for d in history.dead}
 
 
 def misordered(history: History) -> list[str]:
@@ -153,6 +156,13 @@ def wrongly_dead(history: History) -> list[str]:
         for d in history.dead
         if due.get((d.consumer, d.event)) != d.reason and not killed_often_enough(history, d)
     ]
+
+
+def wrongly_parked(history: History) -> list[str]:
+    """What the broker should have taken, and what it should not have."""
+    due = {event.event for event in history.committed if event.does == UNWANTED}
+    missing = [f"{event}: should be parked" for event in due if event not in history.parked]
+    return missing + [f"{event}: {why}" for event, why in history.parked.items() if event not in due]
 
 
 def killed_often_enough(history: History, dead: Dead) -> bool:

@@ -1,4 +1,4 @@
-"""The one event of a chaos run."""
+"""The events of a chaos run."""
 
 from eventbridge import event_type
 
@@ -10,4 +10,14 @@ class Happened:
     key: str
     n: int
     does: str = ""
+    to: str = ""
+
+
+@event_type("chaos.unwanted.v1", key="key")
+class Unwanted:
+    """It happened as well, and no consumer wants to know: it must be parked."""
+
+    key: str
+    n: int
+    does: str = "unwanted"
     to: str = ""

@@ -14,10 +14,11 @@ from tests.chaos.notes import note, once
 CONSUMERS = ("chaos.atomic", "chaos.batch", "chaos.ordered", "chaos.outside")
 ONCE = ("raise", "hang", "exit", "kill", "segfault")
 ALWAYS = ("poison", "fail", "reject")
-ALL = (*ALWAYS, *ONCE)
+UNWANTED = "unwanted"  # no handler's misdeed: nobody handles it
+ALL = (*ALWAYS, UNWANTED, *ONCE)
 _EARLY = 3  # every subject's event of that number misbehaves, so that no run is without
 _OFTEN = {"raise": 0.01, "hang": 0.0004, "exit": 0.0006, "kill": 0.0006, "segfault": 0.0006}
-_PROBABILITIES = {**_OFTEN, "poison": 0.0004, "fail": 0.002, "reject": 0.002}
+_PROBABILITIES = {**_OFTEN, "poison": 0.0004, UNWANTED: 0.002, "fail": 0.002, "reject": 0.002}
 
 
 def misdeed(seed: str, key: str, n: int) -> tuple[str, str]:
@@ -25,13 +26,17 @@ def misdeed(seed: str, key: str, n: int) -> tuple[str, str]:
     chance = random.Random(f"{seed}/{key}/{n}")
     to = chance.choice(CONSUMERS)
     if n == _EARLY:
-        return ALL[int(key.removeprefix("k")) % len(ALL)], to
+        return _directed(ALL[int(key.removeprefix("k")) % len(ALL)], to)
     luck = chance.random()
     for does, probability in _PROBABILITIES.items():
         if luck < probability:
-            return does, to
+            return _directed(does, to)
         luck -= probability
     return "", ""
+
+
+def _directed(does: str, to: str) -> tuple[str, str]:
+    return does, "" if does == UNWANTED else to
 
 
 def misbehave(event: Event[Happened], consumer: str) -> None:

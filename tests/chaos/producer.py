@@ -7,15 +7,15 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import django
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F
 
 from eventbridge import Event, emit, emit_many
-from tests.chaos.contracts import Happened
-from tests.chaos.misdeeds import misdeed
+from tests.chaos.contracts import Happened, Unwanted
+from tests.chaos.misdeeds import UNWANTED, misdeed
 from tests.chaos.notes import note
 
 
@@ -86,7 +86,7 @@ class Producer:
 
     # --- how ---
 
-    def next(self, key: str, count: int) -> list[Happened]:
+    def next(self, key: str, count: int) -> list[Happened | Unwanted]:
         """The next events of that subject, whose row is locked from here on."""
         from tests.chaos.models import Counter
 
@@ -94,11 +94,13 @@ class Producer:
         last = Counter.objects.get(key=key).n
         return [self.happened(key, n) for n in range(last - count + 1, last + 1)]
 
-    def happened(self, key: str, n: int) -> Happened:
+    def happened(self, key: str, n: int) -> Happened | Unwanted:
         does, to = misdeed(self.seed, key, n)
+        if does == UNWANTED:
+            return Unwanted(key=key, n=n)
         return Happened(key=key, n=n, does=does, to=to)
 
-    def record(self, events: list[Event[Happened]]) -> None:
+    def record(self, events: Sequence[Event[Happened | Unwanted]]) -> None:
         """Note them as attempted, then write them into the Ledger."""
         from tests.chaos.models import Ledger
 

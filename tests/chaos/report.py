@@ -97,7 +97,7 @@ def _faults(result: Result) -> Iterator[str]:
     misdeeds = {what: count for what, count in fired.items() if what in ALL}
     faults = {what: count for what, count in fired.items() if what not in ALL}
     yield from _wrapped(f"{sum(faults.values()):,} faults", faults)
-    yield from _wrapped(f"{sum(misdeeds.values()):,} misdeeds of handlers", misdeeds)
+    yield from _wrapped(f"{sum(misdeeds.values()):,} misdeeds", misdeeds)
     yield from _wrapped("exit codes of what died", {str(code): n for code, n in result.exits.items()})
     for what in result.trouble:
         yield f"  could not be done: {what}"

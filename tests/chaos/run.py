@@ -96,7 +96,8 @@ def _judge(wish: Wish, made: World, supervisor: Supervisor, faults: Faults) -> R
     exits = supervisor.let_go(list(DAEMONS))
     history = evidence.history(made)
     history.exits = exits
-    history.fired = faults.fired + Counter(notes("misdeeds"))
+    unwanted = [event.does for event in history.committed if event.does == misdeeds.UNWANTED]
+    history.fired = faults.fired + Counter(notes("misdeeds")) + Counter(unwanted)
     history.enough = int(wish.seconds * _EVENTS_A_SECOND)
     if wish.minutes >= _LONG:
         history.wanted = [*kinds(wish.broker, wish.database, ours=made.ours), *misdeeds.ALL]

@@ -131,6 +131,17 @@ def test_what_is_parked_is_found_with_the_brokers_reason(history: History) -> No
     assert check(history) == {"parked": ["e1: no queue is bound for its type"]}
 
 
+def test_an_event_that_nobody_wants_is_to_be_parked_and_is_not_lost(history: History) -> None:
+    history.committed.append(Committed("e5", "k1", 3, does="unwanted"))
+    history.parked["e5"] = "no queue is bound for its type"
+    assert check(history) == {}
+
+
+def test_an_event_that_nobody_wants_and_that_is_gone_is_found(history: History) -> None:
+    history.committed.append(Committed("e5", "k1", 3, does="unwanted"))
+    assert check(history) == {"parked": ["e5: should be parked"]}
+
+
 def test_what_is_left_in_a_queue_or_the_outbox_is_found(history: History) -> None:
     history.left = {"outbox": 3, "atomic": 0, "eventbridge.retry.1s": 1}
     assert check(history) == {"left": ["outbox: 3", "eventbridge.retry.1s: 1"]}
