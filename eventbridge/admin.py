@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
@@ -68,8 +68,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     readonly_fields = ("replay_state", "traceback_text", "body_text")
 
     def get_queryset(self, request: HttpRequest) -> DeadLetterQuerySet:
-        letters: DeadLetterQuerySet = super().get_queryset(request)
-        return letters.seen()
+        return cast("DeadLetterQuerySet", super().get_queryset(request)).seen()
 
     @admin.display(description="error")
     def what_failed(self, letter: DeadLetter) -> str:

@@ -30,11 +30,16 @@ class Problem:
 
 def diagnose(report: Report) -> list[Problem]:
     """Everything that is wrong; empty if all is well."""
-    judges = [_judge_reach]
+    judges = [_judge_settings, _judge_reach]
     if report.outboxes:
         judges += [_judge_outboxes, _judge_consumers, _judge_queues, _judge_dead_letters]
     problems = [problem for judge in judges for problem in judge(report)]
     return sorted(problems, key=lambda problem: -problem.severity)
+
+
+def _judge_settings(report: Report) -> Iterator[Problem]:
+    for text in report.wrong:
+        yield Problem(STOPPED, text, "manage.py check")
 
 
 def _judge_reach(report: Report) -> Iterator[Problem]:
@@ -44,6 +49,12 @@ def _judge_reach(report: Report) -> Iterator[Problem]:
         yield Problem(STOPPED, f"EVENTBRIDGE['CONSUMERS'] names {module}, which cannot be used: {why}")
     if not report.outboxes and not report.unreachable:
         yield Problem(STOPPED, "No database has eventbridge's tables.", "manage.py migrate")
+        return
+    for database in report.unmigrated:
+        # What is emitted there fails. Perhaps nothing ever is; then a router should say so.
+        severity = STOPPED if database == router.db_for_write(OutboxEntry) else ATTENTION
+        text = f"Database {database} has no tables of eventbridge, and DATABASE_ROUTERS allow them there."
+        yield Problem(severity, text, f"manage.py migrate{_option(database)}")
 
 
 def _judge_outboxes(report: Report) -> Iterator[Problem]:
@@ -59,10 +70,7 @@ def _judge_outboxes(report: Report) -> Iterator[Problem]:
             text = f"The relay of database {outbox.database} lags: {_waiting(outbox)}."
             yield Problem(ATTENTION, text, f"{_COMMAND} outbox list --pending{option}")
         if outbox.parked:
-            text = (
-                f"{count(outbox.parked, 'event')} parked in database {outbox.database}: the broker did not take them."
-            )
-            yield Problem(ATTENTION, text, f"{_COMMAND} outbox list --parked{option}")
+            yield Problem(ATTENTION, _parked(outbox), f"{_COMMAND} outbox list --parked{option}")
 
 
 def _judge_consumers(report: Report) -> Iterator[Problem]:
@@ -92,15 +100,33 @@ def _judge_queues(report: Report) -> Iterator[Problem]:
     for queue in report.queues:
         if queue.depth and queue.name not in known:
             text = f"Queue {queue.name} holds {count(queue.depth, 'event')}, and no consumer of that name runs."
-            yield Problem(STOPPED, text, f"{_COMMAND} consume MODULE, with the module that defines it")
+            yield Problem(STOPPED, text, _start(report, queue.name))
 
 
 def _judge_dead_letters(report: Report) -> Iterator[Problem]:
     for dead in report.dead_letters:
-        if resting := dead.count - dead.replaying:
+        if dead.marked and not any(process.alive for process in report.of("consumer", dead.consumer)):
+            letters, wait = count(dead.marked, "dead letter"), "waits" if dead.marked == 1 else "wait"
+            text = f"{letters} of {dead.consumer} {wait} for replay, and no process of {dead.consumer} is running."
+            yield Problem(STOPPED, text, _start(report, dead.consumer))
+        if resting := dead.count - dead.marked - dead.in_hand:
             text = f"{count(resting, 'dead letter')} of {dead.consumer}."
             command = f"{_COMMAND} dead list --consumer {dead.consumer}{_option(dead.database)}"
             yield Problem(ATTENTION, text, command)
+
+
+def _start(report: Report, consumer: str) -> str:
+    """The command that starts a consumer, as far as is known what defines it."""
+    modules = [expected.module for expected in report.expected if expected.name == consumer]
+    return f"{_COMMAND} consume {modules[0] if modules else 'MODULE, with the module that defines it'}"
+
+
+def _parked(outbox: Outbox) -> str:
+    events, them = count(outbox.parked, "event"), "it" if outbox.parked == 1 else "them"
+    return (
+        f"{events} parked in database {outbox.database}: the broker did not take {them}. Mend the reason "
+        "(start the consumer, or topology --apply, if there is no queue), then outbox retry."
+    )
 
 
 def _waiting(outbox: Outbox) -> str:

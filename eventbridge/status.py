@@ -5,6 +5,7 @@ Nothing else is asked: neither the broker nor the daemons, which write down what
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, router
 from django.db.models.functions import Now
 
+from eventbridge.checks import check_settings
 from eventbridge.conf import settings
 from eventbridge.consumer import consumers_in
 from eventbridge.models import BrokerMessage, DeadLetter, Heartbeat, OutboxEntry
@@ -61,12 +63,13 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetters:
-    """Of one consumer. ``replaying`` of them are on their way back to it."""
+    """Of one consumer: how many, and of these how many are marked for replay, or in its hands."""
 
     consumer: str
     database: str
     count: int
-    replaying: int
+    marked: int
+    in_hand: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +83,18 @@ class Expected:
 
 @dataclass(slots=True)
 class Report:
-    """All of it, at one moment. ``unusable`` modules and ``unreachable`` databases come with the error."""
+    """All of it, at one moment. ``unusable`` modules and ``unreachable`` databases come with the error.
+
+    ``wrong`` is what is wrong with the settings themselves; ``unmigrated`` databases have no tables of ours.
+    """
 
     outboxes: list[Outbox] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
     queues: list[Queue] = field(default_factory=list)
     dead_letters: list[DeadLetters] = field(default_factory=list)
     expected: list[Expected] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    unmigrated: list[str] = field(default_factory=list)
     unusable: dict[str, str] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
 
@@ -97,8 +105,9 @@ class Report:
 
 def take_report() -> Report:
     """Ask every database that has our tables. One that cannot be reached is told, and no error."""
-    report = Report()
-    for module in settings.CONSUMERS:
+    report = Report(wrong=_wrong_settings())
+    # Settings that are wrong are not to be used; what the databases tell does not depend on them.
+    for module in () if report.wrong else settings.CONSUMERS:
         _look_for_consumers(report, module)
     for alias in _aliases():
         try:
@@ -107,6 +116,12 @@ def take_report() -> Report:
             connections[alias].close()
             report.unreachable[alias] = str(error)
     return report
+
+
+def _wrong_settings() -> list[str]:
+    """What `manage.py check` says of EVENTBRIDGE, each with its id."""
+    errors = [problem for problem in check_settings() if problem.is_serious()]
+    return [" ".join(filter(None, (error.msg, error.hint, f"({error.id})"))) for error in errors]
 
 
 def _aliases() -> list[str]:
@@ -129,12 +144,13 @@ def _ask(report: Report, alias: str) -> None:
     with connections[alias].cursor() as cursor:
         tables = connections[alias].introspection.table_names(cursor)
     if OutboxEntry._meta.db_table not in tables:
+        report.unmigrated.append(alias)
         return
     backlog = OutboxEntry.objects.using(alias).backlog()
     report.outboxes.append(Outbox(alias, *backlog))
     report.processes.extend(_processes(alias))
     report.dead_letters.extend(_dead_letters(alias))
-    if _embedded_in(alias):
+    if not report.wrong and _embedded_in(alias):
         report.queues.extend(Queue(*depth) for depth in BrokerMessage.objects.using(alias).depths())
 
 
@@ -161,12 +177,8 @@ def _processes(alias: str) -> Iterator[Process]:
 
 
 def _dead_letters(alias: str) -> list[DeadLetters]:
-    found: dict[str, list[int]] = {}
+    found: dict[str, Counter[str]] = {}
     for group in DeadLetter.objects.using(alias).groups():
-        sums = found.setdefault(group["consumer"], [0, 0])
-        sums[0] += group["count"]
-        sums[1] += group["replaying"]
-    return [
-        DeadLetters(consumer=consumer, database=alias, count=total, replaying=replaying)
-        for consumer, (total, replaying) in sorted(found.items())
-    ]
+        sums = found.setdefault(group["consumer"], Counter())
+        sums.update({name: group[name] for name in ("count", "marked", "in_hand")})
+    return [DeadLetters(consumer=consumer, database=alias, **sums) for consumer, sums in sorted(found.items())]

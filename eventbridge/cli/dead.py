@@ -133,12 +133,17 @@ def list_letters(console: Console, options: Namespace) -> None:
         return console.json([as_json(letter, whole=False) for letter in shown])
     if not shown:
         return console.say(_none(options))
-    rows = [(x.pk, age_at(x.now, x.died_at), x.consumer, x.type or "?", x.attempts) for x in shown]
+    rows = map(_row, shown)
     header = ("ID", "AGE", "CONSUMER", "TYPE", "TRIES")
     console.table(header, rows, right=("ID", "AGE", "TRIES"), below=[*map(_why, shown)])
     if len(shown) == options.limit and (more := letters.count() - len(shown)) > 0:
         console.say(f"… and {more:,} more: --limit, or --group to see what they have in common.")
     return None
+
+
+def _row(letter: DeadLetter) -> tuple[object, ...]:
+    age = age_at(letter.now, letter.died_at)  # type: ignore[attr-defined]  # annotated
+    return letter.pk, age, letter.consumer, letter.type or "?", letter.attempts
 
 
 def _list_groups(console: Console, options: Namespace, letters: DeadLetterQuerySet) -> None:

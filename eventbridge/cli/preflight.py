@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
+from django.conf import settings as django_settings
 from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError, connections
 
@@ -69,6 +71,20 @@ def consumers_of(modules: Iterable[str]) -> list[Consumer]:
         return consumers_in(_dotted(name) for name in modules)
     except LookupError as error:
         raise CommandError(f"{error}.") from error
+
+
+@contextmanager
+def only(modules: Sequence[str]) -> Iterator[None]:
+    """While it lasts, EVENTBRIDGE['CONSUMERS'] are these: the system checks look at them, and at no others."""
+    given = getattr(django_settings, "EVENTBRIDGE", {})
+    if not isinstance(given, dict):
+        yield  # and the checks say so
+        return
+    django_settings.EVENTBRIDGE = {**given, "CONSUMERS": list(modules)}
+    try:
+        yield
+    finally:
+        django_settings.EVENTBRIDGE = given
 
 
 def _dotted(name: str) -> str:

@@ -7,13 +7,19 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.db import router
+
 from eventbridge.cli.arguments import Commands, add_json, command
 from eventbridge.cli.console import Console
 from eventbridge.diagnosis import STOPPED, Problem, diagnose
+from eventbridge.models import OutboxEntry
 from eventbridge.status import Outbox, Process, Report, take_report
 from eventbridge.wording import age, figures
 
 Row = tuple[object, ...]
+
+_LATE = 15.0
+"""Seconds. A daemon says every five that it is there; how long it has been silent is shown from here on."""
 
 
 def add_to(commands: Commands[Any]) -> None:
@@ -29,8 +35,8 @@ def add_to(commands: Commands[Any]) -> None:
         examples=("status", "status --json"),
         exits={
             0: "all is well",
-            1: "something is parked, dead, or older than 60 s in the outbox",
-            2: "a relay or a consumer does not run, or waits; or a database cannot be reached",
+            1: "something is parked, dead, older than 60 s in the outbox, or not migrated",
+            2: "a daemon does not run, or waits; a database is away; settings are wrong",
         },
     )
     add_json(parser)
@@ -61,8 +67,9 @@ def _tell(console: Console, report: Report, problems: Sequence[Problem]) -> None
 
 
 def _outboxes(report: Report) -> Iterator[Row]:
+    main = router.db_for_write(OutboxEntry)
     for outbox in report.outboxes:
-        if outbox.pending or outbox.parked or len(report.outboxes) == 1 or report.of("relay", outbox.database):
+        if outbox.pending or outbox.parked or outbox.database == main or report.of("relay", outbox.database):
             yield "outbox", outbox.database, _state_of(outbox)
 
 
@@ -82,7 +89,9 @@ def _state_of_process(process: Process) -> str:
     if not process.alive:
         return f"gone {age(process.seen)} ago: {process.process}"
     told = figures({name: value for name, value in process.figures.items() if name != "token"})
-    return f"{process.state}, {process.process}: {told}" if told else f"{process.state}, {process.process}"
+    late = f"silent for {age(process.seen)}" if process.seen > _LATE else ""
+    who = ", ".join(filter(None, (process.state, late, process.process)))
+    return f"{who}: {told}" if told else who
 
 
 def _queues(report: Report) -> Iterator[Row]:

@@ -142,4 +142,4 @@ class DeadLetter(models.Model):
         """Where its replay stands, in words; empty if there is none. Of letters that are ``seen``."""
         if self.replay_at is None:
             return ""
-        return "in a consumer's hands" if getattr(self, "in_hand", False) else "marked for replay"
+        return "in a consumer's hands" if self.in_hand else "marked for replay"  # type: ignore[attr-defined]  # annotated

@@ -87,6 +87,19 @@ def test_discard_deletes_and_is_written_in_the_log(visitor, bury):
     assert LogEntry.objects.get().is_deletion()
 
 
+def test_what_is_marked_is_discarded_and_what_is_in_a_consumers_hands_is_not(admin_client, bury):
+    letter = bury()
+    DeadLetter.objects.replay()
+    DeadLetter.objects.take("shop.mail", "lease", 30, 1)
+    assert "in a consumer&#x27;s hands" in admin_client.get("/admin/eventbridge/deadletter/").content.decode()
+    act(admin_client, "deadletter", "discard", letter)
+    assert DeadLetter.objects.exists()
+    DeadLetter.objects.update(lease="")
+    assert "marked for replay" in admin_client.get("/admin/eventbridge/deadletter/").content.decode()
+    act(admin_client, "deadletter", "discard", letter)
+    assert not DeadLetter.objects.exists()
+
+
 @pytest.mark.parametrize(("action", "right"), [("replay", "delete_deadletter"), ("discard", "change_deadletter")])
 def test_an_action_needs_its_own_right(visitor, bury, action, right):
     act(visitor("view_deadletter", right), "deadletter", action, bury())

@@ -3,14 +3,19 @@
 import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
 
 from eventbridge import emit
+from eventbridge.cli import daemons
 from eventbridge.models import BrokerMessage, DeadLetter, Lease, OutboxEntry
 from tests.services.processes import Process
 from tests.services.waiting import wait_for
@@ -130,6 +135,37 @@ def test_tables_that_are_not_migrated_are_said_with_the_command_that_makes_them(
 def test_consume_says_what_to_do_where_there_is_nothing_to_run(run, modules, says):
     with pytest.raises(CommandError, match=says):
         run("consume", *modules)
+
+
+@pytest.fixture
+def broken(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """CONSUMERS that cannot be used. Commands check; consume ends at once."""
+    monkeypatch.setattr(daemons, "consume_daemon", lambda _: SimpleNamespace(run=lambda _: 0))
+    settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "CONSUMERS": ["tests.cli.nowhere"]}
+    return settings
+
+
+def checked(*arguments: str) -> None:
+    """Runs a command as a person does: with Django's system checks, which call_command leaves out."""
+    with suppress(SystemExit):
+        call_command("eventbridge", *arguments, skip_checks=False, stdout=StringIO(), stderr=StringIO())
+
+
+@pytest.mark.parametrize("command", ["consume", "topology"])
+def test_modules_that_are_named_need_no_others_to_be_fine(broken, command):
+    checked(command, CONSUMERS)
+    assert broken.EVENTBRIDGE["CONSUMERS"] == ["tests.cli.nowhere"]
+    with pytest.raises(CommandError, match=r"EVENTBRIDGE\['CONSUMERS'\].*tests\.cli\.nowhere"):
+        checked(command)
+
+
+@pytest.mark.parametrize("command", ["consume", "topology"])
+def test_a_module_that_is_named_is_the_one_that_is_judged(broken, command):
+    with pytest.raises(CommandError, match=r"no module 'tests\.cli\.neither'") as error:
+        checked(command, "tests.cli.neither")
+    assert "nowhere" not in str(error.value)
+    with pytest.raises(CommandError, match=r"eventbridge\.E021"):
+        checked(command, "tests.cli.idle_consumer")
 
 
 def test_a_broker_url_that_nobody_speaks_is_refused_without_its_password(run, settings):

@@ -57,6 +57,16 @@ def test_an_exception_is_found_by_its_short_name_and_by_its_whole_one(run, bury:
     assert json.loads(run("dead", "list", "--json", "--exception", "Error").out) == []
 
 
+@pytest.mark.parametrize("how", [(), ("--group",)], ids=["letters", "groups"])
+def test_that_none_matches_is_not_that_there_are_none(run, bury: Bury, how):
+    wanted = ("dead", "list", "--exception", "KeyError", *how)
+    assert run(*wanted).out == "There are no dead letters.\n"
+    bury()
+    assert run(*wanted).out == "No dead letter matches. Without these options there is 1.\n"
+    bury()
+    assert run(*wanted).out == "No dead letter matches. Without these options there are 2.\n"
+
+
 def test_groups_count_what_died_of_the_same(run, bury: Bury):
     for _ in range(3):
         bury(TimeoutError("slow"))
@@ -156,12 +166,37 @@ def test_a_thousand_are_marked_in_chunks_with_progress_on_a_terminal(run, bury: 
     assert DeadLetter.objects.filter(replay_at=None).count() == 0
 
 
-def test_what_is_being_replayed_already_is_left_alone_and_said(run, bury: Bury):
+def test_what_is_marked_already_is_left_alone_and_said(run, bury: Bury):
     letter = bury()
     run("dead", "replay", str(letter.pk))
-    assert "1 of them: being replayed already" in run("dead", "replay", str(letter.pk)).out
+    said = run("dead", "replay", str(letter.pk)).out
+    assert "1 of them: marked for replay, or in a consumer's hands, already" in said
     letter.refresh_from_db()
     assert letter.replays == 1
+
+
+def test_letters_that_wait_for_a_replay_are_told_from_those_in_a_consumers_hands(run, bury: Bury):
+    in_hand, waiting, _ = bury(), bury(), bury()
+    DeadLetter.objects.filter(pk=in_hand.pk).replay()
+    DeadLetter.objects.take("shop.mail", "lease", 30, 1)
+    DeadLetter.objects.filter(pk=waiting.pk).replay()
+    out = run("dead", "list").out
+    assert out.count("    in a consumer's hands; ValueError") == 1
+    assert out.count("    marked for replay; ValueError") == 1
+    assert "in a consumer's hands\n" in run("dead", "show", str(in_hand.pk)).out
+    assert "marked for replay\n" in run("dead", "show", str(waiting.pk)).out
+    states = [item["replay"] for item in json.loads(run("dead", "list", "--json").out)]
+    assert states == ["", "marked for replay", "in a consumer's hands"]
+    [group] = json.loads(run("dead", "list", "--group", "--json").out)
+    assert (group["count"], group["marked"], group["in_hand"]) == (3, 1, 1)
+    assert run("dead", "list", "--group").out.split()[:4] == ["COUNT", "MARKED", "IN", "HAND"]
+
+
+def test_what_a_vanished_consumer_had_in_its_hands_waits_again(run, bury: Bury):
+    letter = bury()
+    DeadLetter.objects.replay()
+    DeadLetter.objects.take("shop.mail", "lease", -1, 1)
+    assert "marked for replay\n" in run("dead", "show", str(letter.pk)).out
 
 
 @pytest.mark.parametrize("verb", ["replay", "discard"])
@@ -204,7 +239,7 @@ def test_discard_leaves_what_a_consumer_has_in_its_hands(run, bury: Bury):
     letter = bury()
     DeadLetter.objects.replay()
     DeadLetter.objects.take("shop.mail", "lease", 30, 1)
-    assert "being replayed, and left alone" in run("dead", "discard", str(letter.pk)).out
+    assert "1 of them: in a consumer's hands, and left alone." in run("dead", "discard", str(letter.pk)).out
     assert DeadLetter.objects.exists()
 
 

@@ -5,6 +5,8 @@ import re
 import pytest
 from django.core.management import call_command
 
+from eventbridge import __version__
+
 COMMANDS = [
     ("relay",),
     ("consume",),
@@ -47,6 +49,12 @@ def test_a_command_without_its_verb_prints_its_help(run, command):
     answer = run(*command)
     assert answer.code == 2
     assert "commands:" in answer.out
+
+
+def test_the_version_is_eventbridges_own(capsys):
+    with pytest.raises(SystemExit):
+        call_command("eventbridge", "--version")
+    assert capsys.readouterr().out == f"{__version__}\n"
 
 
 def test_djangos_own_options_may_stand_behind_the_command(run):

@@ -6,7 +6,7 @@ import pytest
 from django.core.management.base import CommandError
 from django.db.models.functions import Now
 
-from eventbridge.models import OutboxEntry
+from eventbridge.models import Heartbeat, OutboxEntry
 from eventbridge.models.outbox import NewEntry
 
 pytestmark = pytest.mark.django_db(databases=["default", "archive"])
@@ -44,6 +44,33 @@ def test_retry_gives_parked_events_back_to_the_relay_in_their_place(run):
     assert ids(parked_at=None, parked_reason="") == ["a", "b"]
 
 
+def test_retry_says_when_no_relay_is_there_to_publish(run):
+    record("a", parked="refused")
+    said = "No relay of database default is running: they are published when one is started.\n"
+    assert run("outbox", "retry", "--all", "--dry-run").err == ""
+    assert run("outbox", "retry", "--all").err == said
+    record("b", parked="refused")
+    Heartbeat.objects.beat("web1:10", "relay", "default", "ready", {})
+    assert run("outbox", "retry", "--all").err == ""
+
+
+def test_what_is_parked_is_listed_with_what_to_do(run):
+    record("a")
+    assert "retry" not in run("outbox", "list").out
+    record("b", parked="no queue is bound for its type")
+    out = run("outbox", "list").out
+    assert "manage.py eventbridge topology --apply" in out
+    assert out.endswith("    manage.py eventbridge outbox retry --all\n")
+
+
+def test_that_none_matches_is_not_that_the_outbox_is_empty(run):
+    record("a")
+    assert "No event of type shop.x.v1 matches" in run("outbox", "list", "--type", "shop.x.v1").out
+    assert run("outbox", "list", "--parked").out == "No event is parked.\n"
+    OutboxEntry.objects.update(parked_at=Now())
+    assert run("outbox", "list", "--pending").out == "No event is pending.\n"
+
+
 def test_retry_takes_a_type(run):
     record("a", parked="refused")
     record("b", kind="shop.order.deleted.v1", parked="refused")
@@ -70,5 +97,6 @@ def test_a_pending_event_is_not_to_be_touched(run, verb):
 def test_another_database_has_an_outbox_of_its_own(run):
     record("a", parked="refused", using="archive")
     assert "refused" in run("outbox", "list", "--database", "archive").out
+    assert "outbox retry --all --database archive" in run("outbox", "list", "--database", "archive").out
     run("outbox", "retry", "--all", "--database", "archive")
     assert OutboxEntry.objects.using("archive").get().parked_at is None

@@ -56,7 +56,17 @@ def test_parked_events_are_one_and_name_the_command_that_tells_more(run, running
     assert "manage.py eventbridge outbox list --parked\n" in answer.out
 
 
-def test_dead_letters_are_one_unless_they_are_being_replayed(run, running, bury):
+def test_a_parked_event_says_what_to_do_in_good_english(run, running):
+    record()
+    OutboxEntry.objects.update(parked_at=Now(), parked_reason="refused")
+    assert "the broker did not take it. Mend the reason (start the consumer, or topology" in run("status").out
+    record_two = [NewEntry("b", "shop.order.saved.v1", True, "", "{}")]
+    OutboxEntry.objects.record(record_two)
+    OutboxEntry.objects.update(parked_at=Now(), parked_reason="refused")
+    assert "2 events parked in database default: the broker did not take them." in run("status").out
+
+
+def test_dead_letters_are_one_unless_they_wait_for_a_replay_by_a_consumer_that_runs(run, running, bury):
     bury(consumer="cli.mail")
     answer = run("status")
     assert answer.code == 1
@@ -64,6 +74,28 @@ def test_dead_letters_are_one_unless_they_are_being_replayed(run, running, bury)
     assert "manage.py eventbridge dead list --consumer cli.mail" in answer.out
     DeadLetter.objects.replay()
     assert run("status").code == 0
+
+
+def test_replays_that_nobody_takes_up_are_two_and_name_the_module(run, running, consumers, bury):
+    for _ in range(3):
+        bury(consumer="cli.mail")
+    DeadLetter.objects.replay()
+    gone("cli.mail")
+    answer = run("status")
+    assert answer.code == 2
+    assert (
+        "3 dead letters of cli.mail wait for replay, and no process of cli.mail is running.\n"
+        f"    manage.py eventbridge consume {CONSUMERS}\n"
+    ) in answer.out
+
+
+def test_a_replay_for_a_consumer_that_nobody_knows_is_two(run, running, bury):
+    bury(consumer="shop.old")
+    DeadLetter.objects.replay()
+    answer = run("status")
+    assert answer.code == 2
+    assert "1 dead letter of shop.old waits for replay, and no process of shop.old is running." in answer.out
+    assert "manage.py eventbridge consume MODULE" in answer.out
 
 
 def test_an_outbox_that_lags_is_one_and_one_that_has_just_begun_is_fine(run, running):
@@ -99,6 +131,18 @@ def test_one_living_process_of_a_consumer_is_enough(run, running):
     Heartbeat.objects.filter(process="web1:11").update(seen_at=Now() - timedelta(hours=1))
     assert run("status").code == 0
     assert "web1:11" not in run("status").out
+
+
+def test_a_heartbeat_that_is_late_shows_its_age(run, running):
+    Heartbeat.objects.filter(role="relay").update(seen_at=Now() - timedelta(seconds=20))
+    answer = run("status")
+    assert answer.code == 0
+    assert "ready, silent for 20 s, web1:10: relayed 1,204" in answer.out
+    assert answer.out.count("silent") == 1
+
+
+def test_the_outbox_is_told_even_if_nothing_runs(run):
+    assert "outbox  default  empty" in run("status").out
 
 
 def test_daemons_that_wait_for_their_broker_are_two(run, running):
@@ -151,6 +195,42 @@ def test_a_database_that_is_away_is_two_and_the_others_are_told(run, running, mo
     answer = run("status")
     assert answer.code == 2
     assert "Database archive cannot be reached: connection refused" in answer.out
+    assert "relayed 1,204" in answer.out
+
+
+def test_a_database_without_our_tables_is_one_and_names_the_command(run, running, monkeypatch):
+    monkeypatch.setattr(connections["archive"].introspection, "table_names", lambda _: [])
+    answer = run("status")
+    assert answer.code == 1
+    assert "Database archive has no tables of eventbridge" in answer.out
+    assert "    manage.py migrate --database archive\n" in answer.out
+    assert json.loads(run("status", "--json").out)["unmigrated"] == ["archive"]
+
+
+def test_the_main_database_without_our_tables_is_two(run, running, monkeypatch):
+    monkeypatch.setattr(connections["default"].introspection, "table_names", lambda _: [])
+    answer = run("status")
+    assert answer.code == 2
+    assert answer.out.startswith("Database default has no tables of eventbridge")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "number"),
+    [
+        ({"SUORCE": "/shop"}, "E001"),
+        ({"CONSUMERS": "tests.cli.shop_consumers"}, "E002"),
+        ({"BROKER_URL": 5}, "E002"),
+        ({"BROKER_URL": "amqp://[one"}, "E003"),
+        ([], "E001"),
+    ],
+)
+def test_settings_that_are_wrong_come_first_and_do_not_hide_the_rest(run, running, settings, wrong, number):
+    settings.EVENTBRIDGE = wrong
+    answer = run("status")
+    assert answer.code == 2
+    first, command = answer.out.splitlines()[:2]
+    assert first.endswith(f"(eventbridge.{number})")
+    assert command == "    manage.py check"
     assert "relayed 1,204" in answer.out
 
 

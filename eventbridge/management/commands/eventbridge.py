@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
+from eventbridge import __version__
 from eventbridge.cli import daemons, dead, describe, inbox, outbox, status, topology
 from eventbridge.cli.arguments import Help, group, help_of
 from eventbridge.cli.console import Console
-from eventbridge.cli.preflight import EXIT_UNREACHABLE
+from eventbridge.cli.preflight import EXIT_UNREACHABLE, consumers_of, only
 from eventbridge.errors import Unavailable
 
 _EPILOG = """\
@@ -26,6 +29,10 @@ class Command(BaseCommand):
     help = "Run eventbridge's daemons, and look after the events."
     # Whoever looks into what is wrong must not be stopped by what is wrong: the daemons check.
     requires_system_checks: list[str] = []  # noqa: RUF012 - as Django declares it
+
+    def get_version(self) -> str:
+        """What --version prints: ours, not Django's."""
+        return __version__
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         usage = "%(prog)s COMMAND …"
@@ -45,7 +52,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["checks"] and not options["skip_checks"]:
-            self.check()
+            self._check(options.get("modules") or ())
         console = Console(self.stdout, self.stderr, self.style, colour=options["force_color"])
         try:
             code = options["run"](console, Namespace(**options))
@@ -62,3 +69,9 @@ class Command(BaseCommand):
             return
         if code:
             raise SystemExit(code)
+
+    def _check(self, modules: Sequence[str]) -> None:
+        """Modules that are named are judged in place of those in CONSUMERS, which need not be fine for them to run."""
+        consumers_of(modules)
+        with only(modules) if modules else nullcontext():
+            self.check()
