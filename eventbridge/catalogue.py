@@ -59,7 +59,7 @@ class ConsumerEntry:
     concurrency: int
     batch: int
     retries: list[float]
-    timeout: float
+    timeout: float | None
     database: str
 
 

@@ -91,4 +91,5 @@ def _how(consumer: ConsumerEntry) -> str:
     how = "in one transaction with the inbox" if consumer.atomic else "outside of a transaction"
     order = "in order, one at a time" if consumer.ordered else f"{consumer.concurrency} at a time"
     batch = f", up to {consumer.batch} together" if consumer.batch > 1 else ""
-    return f"{order}{batch}, {how}, {consumer.timeout:g} s at most"
+    limit = "no timeout" if consumer.timeout is None else f"{consumer.timeout:g} s at most"
+    return f"{order}{batch}, {how}, {limit}"

@@ -5,6 +5,8 @@ import json
 import pytest
 from django.core.management.base import CommandError
 
+from tests.cli.shop_consumers import consumer
+
 CONSUMERS = "tests.cli.shop_consumers"
 
 
@@ -40,6 +42,11 @@ def test_passwords_are_not_shown(run, settings, url, options):
     out = run("describe", *options).out
     assert "s3cret" not in out
     assert "amqp://shop:***@one/" in out
+
+
+def test_a_consumer_without_a_timeout_says_so(run, monkeypatch):
+    monkeypatch.setattr(consumer, "timeout", None)
+    assert "in one transaction with the inbox, no timeout\n" in run("describe", CONSUMERS).out
 
 
 def test_json_has_the_same_for_programs(run):
