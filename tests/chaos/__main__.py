@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _tell(result: Result, folder: Path) -> int:
-    path = folder.with_suffix(".json")
+    path = folder.with_name(f"{folder.name}.json")
     write(result, path)
     _say("", table(result), "", f"  {path}")
     if result.problems:
