@@ -3,6 +3,7 @@
 FAILPOINT names the place, FAILPOINT_HIT the time of passing it (1), FAILPOINT_SIGNAL what happens then (SIGKILL).
 """
 
+import faulthandler
 import functools
 import importlib
 import os
@@ -102,6 +103,7 @@ FAILPOINTS: dict[str, list[Place]] = {
 
 def arm() -> None:
     """Plant what the environment asks for. In the main thread, when all apps are ready."""
+    faulthandler.register(signal.SIGUSR1)  # a process that is stuck tells where each of its threads is
     name = os.environ.get("FAILPOINT")
     if name:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # which Python ignores: see _die_within
