@@ -198,6 +198,8 @@ def check_consumers(**kwargs: Any) -> list[CheckMessage]:
         consumers = consumers_in(settings.CONSUMERS)
     except LookupError as error:
         return [_error(20, f"EVENTBRIDGE['CONSUMERS']: {error}.")]
+    except Exception as error:  # whatever a module of theirs raises while it is imported
+        return [_error(20, f"EVENTBRIDGE['CONSUMERS'] cannot be imported: {type(error).__name__}: {error}.")]
     return [problem for consumer in consumers for problem in consumer_problems(consumer)]
 
 
