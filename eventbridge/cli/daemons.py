@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
+import sys
 import threading
 from argparse import Namespace
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from eventbridge.cli.arguments import Commands, add_database, command
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import consumers_of, need_broker, need_database, show_log
 from eventbridge.conf import settings
+from eventbridge.daemon import EXIT_FAILED, EXIT_UNFINISHED
 from eventbridge.models import OutboxEntry
 from eventbridge.relay import Relay
 from eventbridge.wording import count
@@ -82,7 +86,7 @@ def run_relay(console: Console, options: Namespace) -> int:
         consumers_of(settings.CONSUMERS)
     if options.once or options.drain:
         return _relay_here(console, options)
-    return relay_daemon(options.database).run()
+    return _end(relay_daemon(options.database).run())
 
 
 def run_consumers(console: Console, options: Namespace) -> int:
@@ -95,7 +99,21 @@ def run_consumers(console: Console, options: Namespace) -> int:
     consumers = consumers_of(modules)
     _prepare(options, {consumer.database for consumer in consumers})
     pruning = Pruning(consumer.database for consumer in consumers)
-    return consume_daemon(consumers).run([pruning])
+    return _end(consume_daemon(consumers).run([pruning]))
+
+
+def _end(code: int) -> int:
+    """End a process at once in which something still hangs.
+
+    Python's way out closes every database connection, and sqlite3 waits there for a thread that is
+    in the middle of a statement: for as long as SQLite's lock is held by what hangs.
+    """
+    if code in (EXIT_UNFINISHED, EXIT_FAILED):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def _prepare(options: Namespace, databases: set[str]) -> None:
