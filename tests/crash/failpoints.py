@@ -93,10 +93,7 @@ FAILPOINTS: dict[str, list[Place]] = {
         Place(f"{_BROKER}.put_back", "after", _is_charged),
     ],
     "consume.buried": [Place("eventbridge.models.dead_letter:DeadLetterQuerySet.bury", "after")],
-    "consume.stopping": [
-        Place("eventbridge.transports.rabbitmq.subscriber:Subscriber.close", "before"),
-        Place("eventbridge.transports.database:Subscriber.close", "before"),
-    ],
+    "consume.stopping": [Place("eventbridge.crew:Crew._hand_back", "before")],
     "replay.handled": [Place("eventbridge.replays:Replays.forget", "before")],
 }
 

@@ -109,10 +109,6 @@ def tell(*texts: str, does: str = "note") -> list[str]:
 
 def died(process: Process) -> None:
     """It ended at its failpoint; by now its leases have run out, without anybody's waiting."""
-    with suppress(AssertionError):
-        process.wait(8)
-    if process.running:
-        process.send(signal.SIGUSR1)
     assert process.wait(30) in DEATHS, process.output
     Lease.objects.update(expires_at=Now())
     BrokerMessage.objects.exclude(lease="").update(ready_at=Now())

@@ -143,3 +143,14 @@ def test_a_replay_whose_process_dies_before_its_letter_is_deleted_takes_effect_o
     scene.consume(1)
     handled_once(scene, "a")
     assert scene.runs() == 2
+
+
+def test_a_process_whose_handler_hangs_in_its_transaction_is_gone_by_the_deadline(scene: Scene, deliver):
+    deliver("a", does="hang once")
+    deliver("b", "c")
+    process = scene.start("consume", NOTES, SHOP_SHUTDOWN_TIMEOUT="1")
+    wait_for(scene.runs, 20, what="a handler to run")
+    process.terminate()
+    assert process.wait(5) == 1
+    scene.consume(3)
+    handled_once(scene, "a", "b", "c")
