@@ -18,7 +18,7 @@ from django.db import connections, reset_queries
 from eventbridge import telemetry
 from eventbridge.consumer import Consumer
 from eventbridge.errors import TopologyMismatch, Unavailable
-from eventbridge.outage import Pause
+from eventbridge.outage import Pause, Reminder
 from eventbridge.transports import Delivery, Subscriber
 from eventbridge.worker import Worker
 
@@ -47,6 +47,7 @@ class Crew:
         # Not SimpleQueue: where another thread takes what woke it, its get(timeout) waits for ever
         # once the time is over (CPython 3.11 and 3.12, Modules/_queuemodule.c).
         self._arrived: Queue[Delivery] = Queue()
+        self._reminder = Reminder()
         self._away: dict[int, str] = dict.fromkeys(range(len(sources)), "starting")
         self._pumps = [
             threading.Thread(target=self._pump, args=(n, source), name=f"{self.name} pump {n}", daemon=True)
@@ -140,7 +141,8 @@ class Crew:
 
     def _told(self, number: int, why: str) -> None:
         before, self._away[number] = self.state, why
-        if before != self.state:
+        if before != self.state or (why and self._reminder.due):
+            self._reminder.said()
             # The state may be another source's: its reason is the one to tell.
             why = next(filter(None, self._away.values()), "")
             telemetry.changed.send_robust(Crew, daemon=f"consumer {self.name}", state=self.state, why=why)

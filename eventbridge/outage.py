@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,6 +15,8 @@ from eventbridge.errors import TopologyMismatch, Unavailable
 
 T = TypeVar("T")
 
+REMIND_EVERY = 60.0
+"""Seconds after which a daemon that still waits says so again."""
 _BROKEN_CONNECTIONS = 3
 """So often one step may break the connection before that is its failure, not an outage."""
 
@@ -41,6 +44,20 @@ class Pause:
 
     def reset(self) -> None:
         self._next = self._shortest
+
+
+class Reminder:
+    """When to say again that something lasts."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def said(self) -> None:
+        self._said = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() - self._said >= REMIND_EVERY
 
 
 def forget_broken_connection(alias: str) -> bool:
@@ -80,6 +97,7 @@ class Patience:
         self.stopping = stopping
         self.daemon = daemon
         self.waiting_for = ""
+        self._reminder = Reminder()
 
     def __call__(self, step: Callable[[], T]) -> T:
         """Do a step; during an outage wait, and do it again, however long that takes.
@@ -108,7 +126,8 @@ class Patience:
                 return done
 
     def _wait(self, why: str, seconds: float) -> None:
-        if not self.waiting_for:
+        if not self.waiting_for or self._reminder.due:
+            self._reminder.said()
             telemetry.changed.send_robust(Patience, daemon=self.daemon, state="waiting", why=why)
         self.waiting_for = why
         if self.stopping.wait(seconds):

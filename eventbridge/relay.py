@@ -14,7 +14,7 @@ from eventbridge.capture import source_of
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.models import Lease, OutboxEntry
 from eventbridge.models.outbox import OutboxQuerySet, PendingEntry
-from eventbridge.outage import Pause, forget_broken_connection
+from eventbridge.outage import Pause, Reminder, forget_broken_connection
 from eventbridge.topology import EVENTS
 from eventbridge.transports import Message, Outcome, Publisher
 from eventbridge.wire import with_sequence
@@ -56,6 +56,7 @@ class Relay:
         self._held_until = 0.0
         self._idle = Pause(0.02, longest_pause)
         self._outage = Pause(0.5, 10.0)
+        self._reminder = Reminder()
 
     def poll(self) -> float:
         """Relay one batch; return how long to rest before the next one."""
@@ -157,7 +158,8 @@ class Relay:
             telemetry.parked.send_robust(Relay, entry=entry, reason=reason, using=self.database)
 
     def _rest(self, state: str, why: str, seconds: float) -> float:
-        if state != self.state:
+        if state != self.state or (state == "waiting" and self._reminder.due):
+            self._reminder.said()
             telemetry.changed.send_robust(Relay, daemon=self.name, state=state, why=why)
         self.state, self.why = state, why
         if state != "waiting":

@@ -31,7 +31,9 @@ died = Signal()
 overdue = Signal()
 """``consumer``, ``message``, ``seconds``, ``stack``: a handler ran past the timeout; the process exits."""
 changed = Signal()
-"""``daemon``, ``state``, ``why``: a daemon changed its state: ready, waiting, standby, stopping, …"""
+"""``daemon``, ``state``, ``why``: a daemon changed its state: ready, waiting, standby, stopping, …
+
+While it waits for the end of an outage it says so again, once a minute."""
 
 
 @receiver(relayed)
