@@ -1,7 +1,10 @@
 """The crash tests' own app: its processes die where their environment tells them to."""
 
+import os
+
 from django.apps import AppConfig
 
+from eventbridge import outage
 from tests.crash import failpoints
 
 
@@ -11,3 +14,4 @@ class CrashConfig(AppConfig):
 
     def ready(self) -> None:
         failpoints.arm()
+        outage.REMIND_EVERY = float(os.environ.get("REMIND_EVERY", outage.REMIND_EVERY))

@@ -47,6 +47,10 @@ def ready(process: Process, name: str, timeout: float = 30) -> Process:
     return process
 
 
+def says(process: Process, words: str, times: int) -> None:
+    wait_for(lambda: process.output.count(words) >= times, 30, what=f"{words!r}, {times} times")
+
+
 def test_a_broker_that_is_away_for_longer_than_all_retries_costs_nobody_an_attempt(rabbit: Scene, network: Proxy):
     relay = ready(rabbit.start("relay"), "relay default")
     consumer = ready(rabbit.start("consume", NOTES), "consumer crash.notes")
@@ -68,11 +72,12 @@ def test_a_broker_that_is_away_for_longer_than_all_retries_costs_nobody_an_attem
         rabbit.stop(process)
 
 
-def test_daemons_that_find_no_broker_wait_for_it_and_begin(rabbit: Scene, network: Proxy):
+def test_daemons_that_find_no_broker_wait_for_it_say_so_again_and_again_and_begin(rabbit: Scene, network: Proxy):
     go_down(network)
-    relay, consumer = rabbit.start("relay"), rabbit.start("consume", NOTES)
-    relay.wait_for_output("relay default is waiting: no broker answers")
-    consumer.wait_for_output("consumer crash.notes is waiting: ")
+    impatient = {"REMIND_EVERY": "1"}
+    relay, consumer = rabbit.start("relay", **impatient), rabbit.start("consume", NOTES, **impatient)
+    says(relay, "relay default is waiting: no broker answers", 2)
+    says(consumer, "consumer crash.notes is waiting: no broker answers", 2)
     tell("a")
     network.accept()
     wait_for(lambda: effects() == ["a"], 30, what="the event to be handled")
