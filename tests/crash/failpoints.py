@@ -1,6 +1,7 @@
 """Failpoints: where a process under test dies, told by its environment. Nothing of it is in eventbridge.
 
-FAILPOINT names the place, FAILPOINT_HIT the time of passing it (1), FAILPOINT_SIGNAL what happens then (SIGKILL).
+FAILPOINT names the place, FAILPOINT_HIT the time of passing it (1). With FAILPOINT_SLEEPS the thread that comes there
+sleeps until that file exists, and goes on.
 """
 
 import faulthandler
@@ -14,10 +15,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from tests.services.waiting import wait_for
 
 _BREATH = 0.3
 """Seconds that a process lives on at its failpoint: what its other threads were told too early is done by then."""
@@ -170,8 +174,13 @@ def _find(method: str) -> tuple[Any, str]:
 
 
 def _die() -> None:
+    alarm = os.environ.get("FAILPOINT_SLEEPS")
+    if alarm:
+        print("asleep", flush=True)  # noqa: T201 - what the test waits for
+        wait_for(Path(alarm).exists, 60)
+        return
     time.sleep(_BREATH)
-    os.kill(os.getpid(), signal.Signals[os.environ.get("FAILPOINT_SIGNAL", "SIGKILL")])
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _die_within(asker: Any) -> None:

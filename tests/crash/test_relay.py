@@ -2,7 +2,6 @@
 same event twice."""
 
 import signal
-import subprocess
 
 import pytest
 from django.db.models.functions import Now
@@ -101,21 +100,15 @@ def test_a_standby_that_dies_as_it_takes_the_lease_is_followed_by_the_next_one(s
 
 def test_a_relay_that_sleeps_while_its_lease_changes_hands_repeats_what_it_had_read_and_nothing_else(scene: Scene):
     ids = tell("a", "b")
-    sleeper = scene.start("relay", FAILPOINT="relay.read", FAILPOINT_SIGNAL="SIGSTOP")
-    wait_for(lambda: is_stopped(sleeper.pid), what="the relay to fall asleep")
+    sleeper = scene.start("relay", FAILPOINT="relay.read", FAILPOINT_SLEEPS=f"{scene.log}.go")
+    sleeper.wait_for_output("asleep")
     Lease.objects.update(expires_at=Now())
     scene.relay()
     assert (scene.wire(), outbox()) == (ids, [])
-    sleeper.send(signal.SIGCONT)
+    scene.go_on()
     wait_for(lambda: scene.wire() == ids + ids, what="the same events once more")
     scene.stop(sleeper)
     all_is_well(scene, "a", "b")
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether that process is stopped by a signal."""
-    state = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], check=True, capture_output=True, text=True).stdout
-    return state.startswith("T")
 
 
 def test_a_relay_that_dies_before_it_gives_up_its_lease_is_followed_when_the_lease_is_over(scene: Scene):
