@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
@@ -76,18 +76,19 @@ def relay_daemon(database: str) -> Daemon:
 def consume_daemon(consumers: Iterable[Consumer]) -> Daemon:
     """A daemon that runs these consumers."""
     daemon = Daemon(shutdown_timeout=settings.SHUTDOWN_TIMEOUT)
-    daemon.parts.extend(_crew(consumer, daemon.stopping) for consumer in consumers)
+    daemon.parts.extend(_crew(consumer, daemon) for consumer in consumers)
     return daemon
 
 
-def _crew(consumer: Consumer, stopping: threading.Event) -> Crew:
+def _crew(consumer: Consumer, daemon: Daemon) -> Crew:
     retries = open_publisher()
     replays = partial(Replays, consumer.name, consumer.database, consumer.prefetch)
     return Crew(
         consumer,
         [partial(_subscribe, consumer, retries), replays],
-        stopping,
-        depth=partial(retries.depth, consumer.name),
+        daemon.stopping,
+        deadline=lambda: daemon.deadline,
+        publisher=retries,
     )
 
 
@@ -104,11 +105,11 @@ class Pruning:
 
     def __init__(self, databases: Iterable[str]) -> None:
         self.databases = sorted(set(databases))
-        self._beats = 0
+        self._due = 0.0
 
     def __call__(self) -> None:
-        self._beats += 1
-        if self._beats % int(_PRUNE_EVERY / 5) == 1:
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _PRUNE_EVERY
             for database in self.databases:
                 prune_inbox(database)
                 Heartbeat.objects.using(database).sweep()

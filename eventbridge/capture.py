@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -105,7 +106,8 @@ def _entry(event: Event[Any]) -> NewEntry:
     if len(body) > settings.MAX_EVENT_BYTES:
         raise InvalidEvent(_too_large(event, len(body)))
     kind = event_type_of(type(event.data))
-    return NewEntry(event.id, event.type, kind.mandatory, "", body.decode())
+    headers = json.dumps({"traceparent": event.traceparent}) if event.traceparent else ""
+    return NewEntry(event.id, event.type, kind.mandatory, headers, body.decode())
 
 
 def _text(value: Any) -> Any:

@@ -19,7 +19,7 @@ from eventbridge import telemetry
 from eventbridge.consumer import Consumer
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.outage import Pause, Reminder
-from eventbridge.transports import Delivery, Subscriber
+from eventbridge.transports import Delivery, Publisher, Subscriber
 from eventbridge.worker import Worker
 
 _WAIT = 0.2
@@ -35,18 +35,19 @@ class Crew:
         consumer: Consumer,
         sources: list[Callable[[], Subscriber]],
         stopping: threading.Event,
-        depth: Callable[[], int | None] = lambda: None,
+        deadline: Callable[[], float],
+        publisher: Publisher,
     ) -> None:
         self.consumer = consumer
         self.database = consumer.database
         self.name = consumer.name
         self.stopping = stopping
-        self.depth = depth
-        self.deadline = float("inf")
+        self.deadline = deadline
+        self.publisher = publisher
         self._worker = Worker(consumer, stopping)
         # Not SimpleQueue: where another thread takes what woke it, its get(timeout) waits for ever
         # once the time is over (CPython 3.11 and 3.12, Modules/_queuemodule.c).
-        self._arrived: Queue[Delivery] = Queue()
+        self._arrived: Queue[tuple[int, Delivery]] = Queue()
         self._reminder = Reminder()
         self._away: dict[int, str] = dict.fromkeys(range(len(sources)), "starting")
         self._pumps = [
@@ -64,10 +65,12 @@ class Crew:
 
     def join(self, deadline: float) -> bool:
         """Wait until everything is settled, or until ``deadline`` (monotonic); whether it was."""
-        self.deadline = deadline
         for thread in (*self._hands, *self._pumps):
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in (*self._hands, *self._pumps))
+        if any(thread.is_alive() for thread in (*self._hands, *self._pumps)):
+            return False
+        self.publisher.close(1.0)
+        return True
 
     @property
     def state(self) -> str:
@@ -83,7 +86,7 @@ class Crew:
     @property
     def figures(self) -> dict[str, object]:
         running = len(self._worker.running)
-        return {**self._worker.counted, "running": running, "depth": self.depth(), "why": self.why}
+        return {**self._worker.counted, "running": running, "depth": self.publisher.depth(self.name), "why": self.why}
 
     def failed(self) -> str:
         """Why this process must not go on, if there is a reason."""
@@ -125,19 +128,25 @@ class Crew:
                 self._told(number, "")
                 pause.reset()
                 if delivery is not None:
-                    self._arrived.put(delivery)
+                    self._arrived.put((number, delivery))
                 if self.stopping.is_set():
                     break
         finally:
-            self._hand_back()
+            self._hand_back(number)
             # While it stops: serve the link until what runs is settled. After a failure: at once.
-            left = self.deadline - time.monotonic() if self.stopping.is_set() else 0.0
-            subscriber.close(min(max(left, 0.0), 3600.0))
+            left = self.deadline() - time.monotonic() if self.stopping.is_set() else 0.0
+            subscriber.close(max(left, 0.0))
 
-    def _hand_back(self) -> None:
-        """Release what nobody has begun: when the link is lost it comes again by itself."""
-        while (delivery := self._next(0)) is not None:
-            delivery.release()
+    def _hand_back(self, number: int) -> None:
+        """Release what came from there and nobody has begun. The other source's is none of its business."""
+        waiting = []
+        while (arrived := self._next(0)) is not None:
+            waiting.append(arrived)
+        for source, delivery in waiting:
+            if source == number:
+                delivery.release()
+            else:
+                self._arrived.put((source, delivery))
 
     def _told(self, number: int, why: str) -> None:
         before, self._away[number] = self.state, why
@@ -163,9 +172,9 @@ class Crew:
         found = [] if first is None else [first]
         while found and len(found) < self.consumer.batch and (more := self._next(0)):
             found.append(more)
-        return found
+        return [delivery for _, delivery in found]
 
-    def _next(self, wait: float) -> Delivery | None:
+    def _next(self, wait: float) -> tuple[int, Delivery] | None:
         try:
             return self._arrived.get(timeout=wait) if wait else self._arrived.get_nowait()
         except Empty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -11,12 +12,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError, connections, reset_queries
 
 from eventbridge import telemetry
 from eventbridge.models import Heartbeat
 from eventbridge.outage import forget_broken_connection
 from eventbridge.relay import Relay
+
+logger = logging.getLogger("eventbridge")
 
 EXIT_DRAINED, EXIT_UNFINISHED, EXIT_FAILED = 0, 1, 70
 _BEAT = 5.0
@@ -53,8 +56,9 @@ class Daemon:
         self.stopping = threading.Event()
         self.shutdown_timeout = shutdown_timeout
         self.parts: list[Part] = []
-        self._deadline = float("inf")
-        self._woken = threading.Event()
+        self.deadline = float("inf")
+        """By when everything must be finished (monotonic seconds): known before ``stopping`` is set."""
+        self._asked_to_stop = False
 
     def run(self, chores: Sequence[Callable[[], None]] = ()) -> int:
         """Start the parts, wait for the end, drain; return the exit code.
@@ -65,29 +69,31 @@ class Daemon:
         signal.signal(signal.SIGINT, self._signalled)
         for part in self.parts:
             part.start()
-        housekeeping = threading.Thread(target=self._keep_house, args=(chores,), daemon=True)
-        housekeeping.start()
-        while not self.stopping.is_set():
+        threading.Thread(target=self._keep_house, args=(chores,), name="housekeeping", daemon=True).start()
+        while not self._asked_to_stop:
             if why := next(filter(None, (part.failed() for part in self.parts)), ""):
                 return self._give_up(why)
-            self._woken.wait(0.5)
+            time.sleep(0.1)
+        self.stop()
         return self._drain()
 
     def stop(self) -> None:
         """Take nothing new, finish what runs. Callable from any thread."""
-        self._deadline = time.monotonic() + self.shutdown_timeout
-        self.stopping.set()
-        self._woken.set()
+        if not self.stopping.is_set():
+            self.deadline = time.monotonic() + self.shutdown_timeout
+            self.stopping.set()
+        self._asked_to_stop = True
 
     def _signalled(self, number: int, frame: object) -> None:
-        if self.stopping.is_set():
+        """Only a flag: an Event's lock may be held by the very code that the signal interrupts."""
+        if self._asked_to_stop:
             os._exit(128 + number)
-        self.stop()
+        self._asked_to_stop = True
 
     def _drain(self) -> int:
         for part in self.parts:
             telemetry.changed.send_robust(Daemon, daemon=f"{part.role} {part.name}", state="stopping")
-        finished = [part.join(self._deadline) for part in self.parts]
+        finished = [part.join(self.deadline) for part in self.parts]
         if not all(finished):
             return EXIT_UNFINISHED  # at once: what hangs may have locked the database
         self._leave()
@@ -104,8 +110,11 @@ class Daemon:
     def _keep_house(self, chores: Sequence[Callable[[], None]]) -> None:
         while not self.stopping.wait(self._beat()):
             for chore in chores:
-                with suppress(DatabaseError, InterfaceError):
+                try:
                     chore()
+                except Exception:
+                    logger.exception("a chore of %s failed, and will be tried again", process_name())
+            reset_queries()
         connections.close_all()
 
     def _beat(self) -> float:
@@ -116,6 +125,8 @@ class Daemon:
                 heartbeats.beat(process_name(), part.role, part.name, part.state, part.figures)
             except (DatabaseError, InterfaceError):
                 forget_broken_connection(part.database)
+            except Exception:
+                logger.exception("the heartbeat of %s %s failed", part.role, part.name)
         ready = all(part.state != "starting" for part in self.parts)
         return _BEAT if ready else 0.2
 
@@ -156,7 +167,10 @@ class RelayPart:
         return self.relay.figures
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._stopping.wait(self.relay.poll())
-        self.relay.close(2.0)
-        connections.close_all()
+        try:
+            while not self._stopping.is_set():
+                self._stopping.wait(self.relay.poll())
+                reset_queries()
+        finally:
+            self.relay.close(2.0)
+            connections.close_all()

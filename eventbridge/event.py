@@ -143,8 +143,8 @@ class Event(Generic[T]):
         decoder = event_type_of(payload).decoder if payload else _PLAIN
         try:
             return dataclasses.replace(self, data=decoder.decode(cast("msgspec.Raw", self.data)))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise MalformedMessage(f"data does not fit {self.type}: {error}") from error
+        except Exception as error:  # a payload's own __post_init__ may raise anything
+            raise MalformedMessage(f"data does not fit {self.type}: {str(error) or type(error).__name__}") from error
 
 
 _PLAIN = msgspec.json.Decoder()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError, connections
 
 from eventbridge import telemetry
 from eventbridge.errors import TopologyMismatch, Unavailable
@@ -23,6 +24,24 @@ _BROKEN_CONNECTIONS = 3
 
 class Stopped(Exception):
     """The process is stopping: hand back what you hold."""
+
+
+class Hindered(Exception):
+    """A statement of our own failed: no handler's fault, whatever the database says."""
+
+
+@contextmanager
+def our_own() -> Iterator[None]:
+    """Statements of our own, which only the database's state can fail: a full disk, a lock, a standby.
+
+    Raises Hindered; values that the database does not take are our mistake, and raised as they are.
+    """
+    try:
+        yield
+    except (DataError, IntegrityError):
+        raise
+    except (DatabaseError, InterfaceError) as error:
+        raise Hindered(str(error)) from error
 
 
 class Pause:
@@ -96,7 +115,7 @@ class Patience:
         self.database = database
         self.stopping = stopping
         self.daemon = daemon
-        self.waiting_for = ""
+        self._waits: dict[int, str] = {}
         self._reminder = Reminder()
 
     def __call__(self, step: Callable[[], T]) -> T:
@@ -104,31 +123,55 @@ class Patience:
 
         Raises what the step raises for any other reason, and Stopped when the process stops.
         """
+        try:
+            return self._again_and_again(step)
+        finally:
+            self._went_on()
+
+    def _again_and_again(self, step: Callable[[], T]) -> T:
         pause, broken = Pause(0.2, 5.0), 0
         while True:
             before = connections[self.database].connection
             try:
-                done = step()
+                return step()
+            except Hindered as error:
+                forget_broken_connection(self.database)
+                self._wait(f"database {self.database}: {error}".strip(), next(pause))
+            except (Unavailable, TopologyMismatch) as error:
+                self._wait(str(error), next(pause))
             except (OperationalError, InterfaceError) as error:
                 if not is_busy(error):
-                    # atomic() connects anew when its rollback finds the connection broken.
-                    another = connections[self.database].connection is not before
-                    if not forget_broken_connection(self.database) and not another:
+                    if not self._broke(before):
                         raise
                     broken += is_reachable(self.database)
                     if broken >= _BROKEN_CONNECTIONS:
                         raise
                 self._wait(f"database {self.database}: {error}".strip(), next(pause))
-            except (Unavailable, TopologyMismatch) as error:
-                self._wait(str(error), next(pause))
-            else:
-                self.waiting_for = ""
-                return done
+
+    def _broke(self, before: object) -> bool:
+        """Whether the connection is another one, or none, by now: atomic() connects anew when it cannot roll back."""
+        another = connections[self.database].connection is not before
+        return forget_broken_connection(self.database) or another
+
+    def on_our_own(self, step: Callable[[], T]) -> T:
+        """Do a step that runs nobody else's code: whatever the database objects to, wait, do it again."""
+        with_hindrance = our_own()(step)
+        return self(with_hindrance)
+
+    @property
+    def waiting_for(self) -> str:
+        """What a thread waits for, if one does."""
+        return next(iter(self._waits.copy().values()), "")
 
     def _wait(self, why: str, seconds: float) -> None:
-        if not self.waiting_for or self._reminder.due:
+        if not self._waits or self._reminder.due:
             self._reminder.said()
             telemetry.changed.send_robust(Patience, daemon=self.daemon, state="waiting", why=why)
-        self.waiting_for = why
+        self._waits[threading.get_ident()] = why
         if self.stopping.wait(seconds):
             raise Stopped
+
+    def _went_on(self) -> None:
+        """Say so when the last of those that waited is through."""
+        if self._waits.pop(threading.get_ident(), None) and not self._waits and not self.stopping.is_set():
+            telemetry.changed.send_robust(Patience, daemon=self.daemon, state="ready")

@@ -6,8 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 
-from django.db import InterfaceError, OperationalError
-from django.db.transaction import TransactionManagementError
+from django.db import DatabaseError, InterfaceError
 
 from eventbridge import telemetry
 from eventbridge.capture import source_of
@@ -70,7 +69,7 @@ class Relay:
             outcomes = self._publish(entries)
         except (Unavailable, TopologyMismatch) as error:
             return self._rest("waiting", str(error), next(self._outage))
-        except (OperationalError, InterfaceError, TransactionManagementError) as error:
+        except (DatabaseError, InterfaceError) as error:
             forget_broken_connection(self.database)
             return self._rest("waiting", f"database {self.database}: {error}".strip(), next(self._outage))
         self._idle.reset()
@@ -82,7 +81,7 @@ class Relay:
         if self._token is not None:
             try:
                 Lease.objects.using(self.database).release(LEASE, self._token)
-            except (OperationalError, InterfaceError):
+            except (DatabaseError, InterfaceError):
                 forget_broken_connection(self.database)
             self._token = None
         self.publisher.close(deadline)
@@ -114,7 +113,11 @@ class Relay:
     def _prepare_once(self) -> None:
         """Whatever must be done before the first event, as soon as the broker is there."""
         if self._prepare:
-            self._prepare()
+            try:
+                self._prepare()
+            except TopologyMismatch as error:
+                # One consumer's queue: it will refuse by itself, and the others' events go out.
+                telemetry.changed.send_robust(Relay, daemon=self.name, state="warned", why=str(error))
             self._prepare = None
 
     def _publish(self, entries: Sequence[PendingEntry]) -> Sequence[Outcome]:

@@ -52,8 +52,7 @@ class Replays:
             self._taken.popleft().release()
         while self.held and time.monotonic() < until:
             time.sleep(0.05)
-        for pk in list(self.held):
-            self.put_back(pk)
+        # What is still in hand comes again when its lease runs out, as a suspect.
 
     def forget(self, pk: int) -> None:
         """It was handled: delete it. Nothing happens if it has died again: it is not ours then."""

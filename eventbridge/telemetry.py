@@ -97,5 +97,5 @@ def _log_overdue(sender: Any, consumer: Any, message: Any, seconds: float, stack
 
 @receiver(changed)
 def _log_changed(sender: Any, daemon: str, state: str, why: str = "", **kwargs: Any) -> None:
-    level = {"waiting": logging.WARNING, "failed": logging.CRITICAL}.get(state, logging.INFO)
+    level = {"waiting": logging.WARNING, "warned": logging.WARNING, "failed": logging.CRITICAL}.get(state, logging.INFO)
     logger.log(level, "%s is %s%s", daemon, state, f": {why}" if why else "")

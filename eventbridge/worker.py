@@ -10,12 +10,13 @@ import threading
 import time
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.db import connections, transaction
+from django.db import DatabaseError, InterfaceError, connections, transaction
 
 from eventbridge import telemetry
 from eventbridge.consumer import Consumer, Handler
@@ -24,7 +25,7 @@ from eventbridge.event import Event, cause
 from eventbridge.models import DeadLetter, InboxEntry
 from eventbridge.models.inbox import InboxQuerySet, Key
 from eventbridge.obituary import obituary
-from eventbridge.outage import Patience, Stopped
+from eventbridge.outage import Patience, Stopped, our_own
 from eventbridge.transactions import must_be_intact, must_not_have_ended
 from eventbridge.transports import Delivery
 from eventbridge.wire import decode
@@ -85,13 +86,13 @@ class Worker:
         try:
             event = decode(delivery.message)
             handler = self.consumer.handler_for(event.type)
-            if handler is None:
-                raise LookupError(f"{self.consumer.name} has no handler for {event.type}")
-            return Attempt(delivery, event.read_as(handler.payload), handler, delivery.attempt)
+            if handler is not None:
+                return Attempt(delivery, event.read_as(handler.payload), handler, delivery.attempt)
         except MalformedMessage as error:
             self._bury(delivery, event, Reason.MALFORMED, error)
-        except LookupError as error:
-            self._bury(delivery, event, Reason.UNHANDLED, error)
+        else:
+            missing = LookupError(f"{self.consumer.name} has no handler for {event.type}")
+            self._bury(delivery, event, Reason.UNHANDLED, missing)
         return None
 
     # --- attempts ----------------------------------------------------------------------------
@@ -120,12 +121,17 @@ class Worker:
         with self._suspects:
             if self.stopping.is_set():
                 raise Stopped
-            marks = self.patiently(lambda: self._inbox.mark(self.consumer.name, attempt.key))
+            marks = self.patiently.on_our_own(lambda: self._inbox.mark(self.consumer.name, attempt.key))
             if marks is not None and attempt.number - 1 + marks > len(self.consumer.retries) + 1:
                 error = RuntimeError(f"its process died in each of {marks - 1} attempts")
                 self._bury(attempt.delivery, attempt.event, Reason.CRASHED, error, attempt.number + marks - 2)
                 return
-            self._attempt([attempt])
+            try:
+                self._attempt([attempt])
+            except Stopped:
+                with suppress(DatabaseError, InterfaceError):  # it has not failed: its mark is none
+                    self._inbox.unmark(self.consumer.name, attempt.key)
+                raise
 
     def _handle_once(self, attempts: Sequence[Attempt]) -> list[Attempt]:
         """Run the handlers of what is not in the inbox, and put it there. Returns what was run."""
@@ -134,7 +140,8 @@ class Worker:
             return self._handle_outside(list(first.values()))
         using = self.consumer.database
         with transaction.atomic(using=using):
-            new = self._inbox.claim(self.consumer.name, list(first))
+            with our_own():
+                new = self._inbox.claim(self.consumer.name, list(first))
             fresh = [attempt for attempt in attempts if attempt.key in new and first[attempt.key] is attempt]
             opened = connections[using].connection
             for attempt in fresh:
@@ -145,12 +152,17 @@ class Worker:
 
     def _handle_outside(self, attempts: list[Attempt]) -> list[Attempt]:
         """No transaction is open while the handler runs; the inbox row follows it."""
-        fresh = [a for a in attempts if not self._inbox.has(self.consumer.name, a.key)]
+        with our_own():
+            fresh = [a for a in attempts if not self._inbox.has(self.consumer.name, a.key)]
         for attempt in fresh:
             self._run(attempt)
             self._must_autocommit()
-            self.patiently(lambda key=attempt.key: self._inbox.claim(self.consumer.name, [key]))  # type: ignore[misc]
+            self._record(attempt.key)
         return fresh
+
+    def _record(self, key: Key) -> None:
+        """The work is done: nothing but a crash may keep it out of the inbox."""
+        self.patiently.on_our_own(lambda: self._inbox.claim(self.consumer.name, [key]))
 
     def _must_autocommit(self) -> None:
         """Or the inbox row, and the next handler's work, would never be committed."""
@@ -222,7 +234,7 @@ class Worker:
         letter = obituary(self.consumer.name, delivery.message, event, reason, error, attempts)
         letters = DeadLetter.objects.using(self.consumer.database)
         self._unmark(delivery, event)
-        self.patiently(lambda: letters.bury(letter))
+        self.patiently.on_our_own(lambda: letters.bury(letter))
         delivery.ack()
         telemetry.died.send_robust(Worker, consumer=self.consumer, letter=letter)
 
@@ -230,7 +242,7 @@ class Worker:
         """A suspect's attempts end here: from now on the ladder, or the dead letter, counts."""
         if delivery.redelivered and event:
             key = event.source, event.id
-            self.patiently(lambda: self._inbox.unmark(self.consumer.name, key))
+            self.patiently.on_our_own(lambda: self._inbox.unmark(self.consumer.name, key))
 
     def _count(self, outcome: str) -> None:
         with self._counting:

@@ -57,7 +57,7 @@ class InboxQuerySet(models.QuerySet["InboxEntry"]):
 
         Rows are as old as their ids, so that no index on the time is needed.
         """
-        oldest = f"SELECT id, handled_at FROM {TABLE} ORDER BY id LIMIT %s"
+        oldest = f"SELECT id, handled_at FROM {TABLE} WHERE handled_at IS NOT NULL ORDER BY id LIMIT %s"
         statement = (
             f"DELETE FROM {TABLE} WHERE id IN "
             f"(SELECT id FROM ({oldest}) AS oldest WHERE handled_at < {sql.later(self.db)})"

@@ -72,8 +72,11 @@ class Publisher:
         return list(bindings.order_by("id").values_list("queue_id", "pattern"))
 
     def depth(self, queue: str) -> int | None:
-        with _available(self.alias):
-            return BrokerMessage.objects.using(self.alias).filter(queue=queue, lease="").count()
+        try:
+            with _available(self.alias):
+                return BrokerMessage.objects.using(self.alias).filter(queue=queue, lease="").count()
+        except Unavailable:
+            return None
 
     def close(self, deadline: float) -> None:
         """Nothing to close: the database connection is the thread's."""
@@ -136,11 +139,11 @@ class Subscriber:
             self._rest(min(_LONGEST, until - time.monotonic()))
             with suppress(Unavailable):
                 self._keep()
-        with self._changed:
-            self._notes += [_Note(pk) for pk in self._held]
-            self._held.clear()
         with suppress(Unavailable), _available(self.alias):
             self._carry_out()
+            if deadline > 0:
+                # Ready at once for somebody else, with the lease left on it: the mark of a suspect.
+                BrokerMessage.objects.using(self.alias).renew(self.lease, 0)
 
     def settle(self, note: _Note) -> None:
         """Take the note, unless its message has been settled."""

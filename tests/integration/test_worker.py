@@ -7,11 +7,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, close_old_connections, connections, transaction
+from django.db import DatabaseError, IntegrityError, InternalError, close_old_connections, connections, transaction
 
 from eventbridge import Consumer, Event, Reject, Retry, emit, event_type
 from eventbridge.event import uuid7
 from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
+from eventbridge.models.dead_letter import DeadLetterQuerySet
+from eventbridge.models.inbox import InboxQuerySet
 from eventbridge.transports import Message
 from eventbridge.wire import encode
 from eventbridge.worker import Worker
@@ -234,6 +236,79 @@ def test_what_a_failing_handler_emitted_is_gone_with_its_work():
 
     worker(follow).handle([delivery()])
     assert not OutboxEntry.objects.exists()
+
+
+@event_type("worker.picky.v1")
+class Checked:
+    number: int
+
+    def __post_init__(self) -> None:
+        assert self.number > 0, "numbers are above 0"
+
+
+def test_a_payload_that_objects_to_its_own_values_is_a_dead_letter():
+    consumer = Consumer("worker.picky")
+    consumer.handles(Checked)(lambda _: None)
+    body = b'{"specversion":"1.0","id":"1","source":"/x","type":"worker.picky.v1","data":{"number":-1}}'
+    Worker(consumer, threading.Event()).handle([Delivery(message(body=body), redelivered=True)])
+    assert DeadLetter.objects.get().reason == "malformed"
+    assert "numbers are above 0" in DeadLetter.objects.get().error
+
+
+# --- statements of our own that fail ---
+
+
+@pytest.fixture
+def hindered(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[int]]:
+    """Makes a verb fail twice, as on a full disk or on a standby: the connection is as good as ever."""
+
+    def hinder(verb: str) -> list[int]:
+        owner = DeadLetterQuerySet if verb == "bury" else InboxQuerySet
+        real, calls = getattr(owner, verb), []
+
+        def fail_twice(*args: Any) -> Any:
+            calls.append(1)
+            if len(calls) <= 2:
+                raise InternalError("cannot execute INSERT in a read-only transaction")
+            return real(*args)
+
+        monkeypatch.setattr(owner, verb, fail_twice)
+        return calls
+
+    return hinder
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_an_inbox_that_cannot_be_written_costs_no_attempt_and_no_second_effect(
+    hindered: Callable[[str], list[int]], atomic: bool
+):
+    calls = hindered("claim")
+    one = delivery(attempt=3)
+    worker(note, atomic=atomic).handle([one])
+    assert (notes(), one.settled, len(calls)) == (["1"], ["ack"], 3)
+
+
+def test_a_suspect_that_cannot_be_marked_waits(hindered: Callable[[str], list[int]]):
+    hindered("mark")
+    one = delivery(redelivered=True)
+    worker(note).handle([one])
+    assert (notes(), one.settled) == (["1"], ["ack"])
+
+
+def test_a_dead_letter_that_cannot_be_written_waits(hindered: Callable[[str], list[int]]):
+    hindered("bury")
+    one = delivery(attempt=3)
+    worker(fail).handle([one])
+    assert (DeadLetter.objects.count(), one.settled) == (1, ["ack"])
+
+
+def test_a_suspect_that_was_handed_back_is_not_charged_for_it():
+    suspect = delivery(redelivered=True)
+    tested = worker(fail, ordered=True, retries=(50,))
+    threading.Timer(0.2, tested.stopping.set).start()
+    tested.handle([suspect])
+    assert suspect.settled == ["release"]
+    assert not InboxEntry.objects.exists()
 
 
 # --- handlers that lose their transaction ---

@@ -65,12 +65,12 @@ class Ledger:
         """
         with self._lock:
             settled, self._settled = self._settled, []
-            self._claimed.difference_update(tag for tag, _ in settled)
-        done = {tag for tag, requeue in settled if not requeue}
-        together = self._oldest(done)
+            done = {tag for tag, requeue in settled if not requeue}
+            together = self._oldest(done)
+            for tag, _ in settled:
+                self._claimed.discard(tag)
+                self._unsettled.pop(tag, None)
         singly = [tag for tag, requeue in settled if not requeue and tag > together]
-        for tag, _ in settled:
-            self._unsettled.pop(tag, None)
         return together, singly, [tag for tag, requeue in settled if requeue]
 
     def _oldest(self, done: set[int]) -> int:
