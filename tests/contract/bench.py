@@ -7,8 +7,9 @@ from typing import Any
 
 from eventbridge.consumer import Consumer
 from eventbridge.errors import Unavailable
-from eventbridge.topology import EVENTS, queue_of, topology_of
+from eventbridge.topology import EVENTS, Topology, queue_of, topology_of
 from eventbridge.transports import Delivery, Message, Options, Publisher, Subscriber, transport
+from tests.services.waiting import wait_for
 
 
 class Bench:
@@ -38,7 +39,17 @@ class Bench:
         return consumer
 
     def declare(self, *consumers: Consumer) -> None:
-        self.module.declare(self.options, topology_of(consumers))
+        wait_for(lambda: self._declared(topology_of(consumers)), 30, every=0.3, what="the broker to declare")
+
+    def _declared(self, topology: Topology) -> bool:
+        """As a daemon does: for some seconds after a restart RabbitMQ 3.10 may answer INTERNAL_ERROR (541)."""
+        try:
+            self.module.declare(self.options, topology)
+        except Unavailable as error:
+            if "INTERNAL_ERROR" in str(error):
+                return False
+            raise
+        return True
 
     def missing(self, *consumers: Consumer) -> list[str]:
         return self.module.missing(self.options, topology_of(consumers))

@@ -53,14 +53,6 @@ def test_everything_that_is_missing_is_listed_and_nothing_is_created(bench, vhos
     ]
 
 
-def test_what_is_declared_survives_a_restart_of_the_broker(bench, broker_in_danger):
-    bench.declare(_consumer())
-    bench.publish("shop.a")
-    broker_in_danger.restart()
-    assert bench.missing(_consumer()) == []
-    assert bench.publisher.depth("shop.mail") == 1
-
-
 def test_a_user_who_may_not_declare_is_told_who_should(bench, user):
     options = Options(url=user("consumer", "^$", ".*", ".*"))
     with pytest.raises(TopologyMismatch, match=r"may not declare it .*topology --apply.*AUTO_DECLARE"):
@@ -122,3 +114,11 @@ def test_a_url_of_which_a_part_would_be_ignored_is_an_error(url, tls):
 
     with pytest.raises(ValueError, match="BROKER_URL"):
         endpoints(Options(url=url, tls=tls))
+
+
+def test_what_is_declared_survives_a_restart_of_the_broker(bench, broker_in_danger):
+    bench.declare(_consumer())
+    bench.publish("shop.a")
+    broker_in_danger.restart()
+    assert bench.missing(_consumer()) == []
+    assert bench.publisher.depth("shop.mail") == 1
