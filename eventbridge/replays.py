@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 
 from django.db import DatabaseError, InterfaceError
 
+from eventbridge import telemetry
 from eventbridge.errors import Unavailable
 from eventbridge.models import DeadLetter
 from eventbridge.models.dead_letter import DeadLetterQuerySet
 from eventbridge.outage import forget_broken_connection, is_busy
-from eventbridge.topology import EVENTS
+from eventbridge.topology import EVENTS, REQUEUE
 from eventbridge.transports import Delivery, Message
 
 LEASE = 30.0
@@ -83,6 +84,9 @@ class Replays:
                 return []
             forget_broken_connection(self.database)
             raise Unavailable(f"database {self.database}: {error}") from error
+        for letter, again in taken:
+            if not (again or letter.replay_attempt):
+                telemetry.replayed.send_robust(Replays, letter=letter, using=self.database)
         return taken
 
 
@@ -95,7 +99,7 @@ class Replay:
         self.attempt = letter.replay_attempt + 1
         self.redelivered = redelivered
         self.message = Message(
-            destination=EVENTS,
+            destination=REQUEUE if letter.routing_key == replays.consumer else EVENTS,
             routing_key=letter.routing_key,
             body=bytes(letter.body),
             id=letter.event_id,

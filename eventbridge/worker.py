@@ -26,8 +26,9 @@ from eventbridge.models import DeadLetter, InboxEntry
 from eventbridge.models.inbox import InboxQuerySet, Key
 from eventbridge.obituary import obituary
 from eventbridge.outage import Patience, Stopped, our_own
+from eventbridge.topology import EVENTS, REQUEUE
 from eventbridge.transactions import must_be_intact, must_not_have_ended
-from eventbridge.transports import Delivery
+from eventbridge.transports import Delivery, Message
 from eventbridge.wire import decode
 
 Reason = DeadLetter.Reason
@@ -85,6 +86,7 @@ class Worker:
         event = None
         try:
             event = decode(delivery.message)
+            self._must_have_come_by_right(delivery.message, event)
             handler = self.consumer.handler_for(event.type)
             if handler is not None:
                 return Attempt(delivery, event.read_as(handler.payload), handler, delivery.attempt)
@@ -94,6 +96,16 @@ class Worker:
             missing = LookupError(f"{self.consumer.name} has no handler for {event.type}")
             self._bury(delivery, event, Reason.UNHANDLED, missing)
         return None
+
+    def _must_have_come_by_right(self, message: Message, event: Event[Any]) -> None:
+        """A broker's rights are for routing keys: what the body says of itself counts only if the key agrees.
+
+        On RabbitMQ 3 whoever may publish under one key can send copies under any other, past the topic
+        permissions, by the headers CC and BCC (rabbitmq-server#12553); the key that arrives is the permitted one.
+        """
+        meant = {EVENTS: event.type, REQUEUE: self.consumer.name}.get(message.destination, message.routing_key)
+        if message.routing_key != meant:
+            raise MalformedMessage(f"it was published as {message.routing_key!r}, which {meant!r} is not: a forgery?")
 
     # --- attempts ----------------------------------------------------------------------------
 
@@ -208,8 +220,8 @@ class Worker:
             self._unmark(attempt.delivery, attempt.event)
             self.patiently(lambda: attempt.delivery.retry(after))
         telemetry.retried.send_robust(
-            Worker, consumer=self.consumer, message=attempt.delivery.message, attempt=attempt.number,
-            after=after, error=error,
+            Worker, consumer=self.consumer, event=attempt.event, message=attempt.delivery.message,
+            attempt=attempt.number, after=after, error=error,
         )  # fmt: skip
         if self.consumer.ordered:
             self._again_in_place(attempt, after)
