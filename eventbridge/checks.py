@@ -52,7 +52,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         return [_error(1, "EVENTBRIDGE is not a dict.", "Write EVENTBRIDGE = {'SOURCE': '/shop', …}.")]
     kinds = typing.get_type_hints(Settings)
     found = list(_bad_keys(given, kinds))
-    return found or [*_bad_broker(), *_bad_times(), *_bad_source(given)]
+    return found or [*_bad_broker(), *_bad_times(), *_bad_source(given), *_bad_trail()]
 
 
 def _bad_keys(given: dict[str, Any], kinds: dict[str, Any]) -> Iterator[CheckMessage]:
@@ -118,6 +118,12 @@ def _bad_source(given: dict[str, Any]) -> Iterator[CheckMessage]:
     elif "SOURCE" not in given and not settings.BROKER_URL.startswith("database"):
         hint = "Name this service, such as '/bookstore': receivers tell events apart by source and id."
         yield _warning(6, "EVENTBRIDGE['SOURCE'] is not set.", hint)
+
+
+def _bad_trail() -> Iterator[CheckMessage]:
+    if settings.TRAIL_SAMPLE > 1:
+        text = f"EVENTBRIDGE['TRAIL_SAMPLE'] is {settings.TRAIL_SAMPLE!r}; it is a share of all events."
+        yield _error(8, text, "Write 1 for all of them, 0.01 for one in a hundred.")
 
 
 # --- event types and bridges -------------------------------------------------------------------

@@ -42,12 +42,18 @@ class Settings:
     """How long a daemon may take to finish what runs after SIGTERM."""
     INBOX_RETENTION: float = 30 * 86400.0
     """How long the inbox remembers handled events: longer than any redelivery or replay."""
+    TRAIL: bool = False
+    """Whether processes that start write down what happens to each event, for the admin's pages."""
+    TRAIL_SAMPLE: float = 1.0
+    """The share of events that the trail follows, from above 0 to 1."""
+    TRAIL_RETENTION: float = 7 * 86400.0
+    """How long the trail is kept."""
 
     def __getattribute__(self, name: str) -> Any:
         if not name.isupper():
             return super().__getattribute__(name)
         given = getattr(django_settings, "EVENTBRIDGE", {})
-        return given[name] if name in given else super().__getattribute__(name)
+        return given[name] if isinstance(given, Mapping) and name in given else super().__getattribute__(name)
 
 
 settings = Settings()

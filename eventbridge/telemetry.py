@@ -25,9 +25,11 @@ handled = Signal()
 duplicate = Signal()
 """``consumer``, ``event``: it had been handled before, and was skipped."""
 retried = Signal()
-"""``consumer``, ``message``, ``attempt``, ``after``, ``error``: it will be tried again."""
+"""``consumer``, ``event``, ``message``, ``attempt``, ``after``, ``error``: it will be tried again."""
 died = Signal()
 """``consumer``, ``letter``: a message became a dead letter."""
+replayed = Signal()
+"""``letter``, ``using``: its consumer took up a dead letter that was marked for replay."""
 overdue = Signal()
 """``consumer``, ``message``, ``seconds``, ``stack``: a handler ran past the timeout; the process exits."""
 changed = Signal()
@@ -65,7 +67,7 @@ def _log_retried(
 ) -> None:
     logger.warning(
         "%s failed on %s %s (attempt %d), next attempt in %g s: %s",
-        consumer.name, message.type, message.id, attempt, after, _brief(error),
+        consumer.name, message.type, message.id, attempt, after, brief(error),
     )  # fmt: skip
 
 
@@ -79,12 +81,17 @@ def _log_died(sender: Any, consumer: Any, letter: Any, **kwargs: Any) -> None:
     )  # fmt: skip
 
 
-def _brief(error: BaseException) -> str:
+def brief(error: BaseException) -> str:
     """An exception in a line; some cannot even say what they are."""
     try:
         return repr(error)[:_BRIEF]
     except Exception:
         return type(error).__name__
+
+
+@receiver(replayed)
+def _log_replayed(sender: Any, letter: Any, **kwargs: Any) -> None:
+    logger.info("%s takes up dead letter %s again: %s %s", letter.consumer, letter.pk, letter.type, letter.event_id)
 
 
 @receiver(overdue)

@@ -70,6 +70,8 @@ EVENTBRIDGE: dict[str, Any] = {
 for _key in ("RELAY_LEASE", "CONFIRM_TIMEOUT", "SHUTDOWN_TIMEOUT"):
     if f"SHOP_{_key}" in os.environ:
         EVENTBRIDGE[_key] = float(os.environ[f"SHOP_{_key}"])
+if os.environ.get("SHOP_TRAIL"):
+    EVENTBRIDGE["TRAIL"] = True
 
 
 def smtp(host: str, port: int) -> dict[str, Any]:
