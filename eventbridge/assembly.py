@@ -66,16 +66,24 @@ def _declare_what_is_known() -> None:
         declare(topology_of(consumers_in(settings.CONSUMERS)))
 
 
-def relay_daemon(database: str) -> Daemon:
+def _daemon(health_address: str | None) -> Daemon:
+    return Daemon(
+        shutdown_timeout=settings.SHUTDOWN_TIMEOUT,
+        stuck_after=settings.STUCK_AFTER,
+        health_address=settings.HEALTH_ADDRESS if health_address is None else health_address,
+    )
+
+
+def relay_daemon(database: str, health_address: str | None = None) -> Daemon:
     """A daemon that runs the relay of one database."""
-    daemon = Daemon(shutdown_timeout=settings.SHUTDOWN_TIMEOUT)
+    daemon = _daemon(health_address)
     daemon.parts.append(RelayPart(make_relay(database), daemon))
     return daemon
 
 
-def consume_daemon(consumers: Iterable[Consumer]) -> Daemon:
+def consume_daemon(consumers: Iterable[Consumer], health_address: str | None = None) -> Daemon:
     """A daemon that runs these consumers."""
-    daemon = Daemon(shutdown_timeout=settings.SHUTDOWN_TIMEOUT)
+    daemon = _daemon(health_address)
     daemon.parts.extend(_crew(consumer, daemon) for consumer in consumers)
     return daemon
 

@@ -22,6 +22,7 @@ from eventbridge.conf import Settings, settings
 from eventbridge.consumer import Consumer, consumers_in
 from eventbridge.errors import EventbridgeError
 from eventbridge.event import event_types
+from eventbridge.health import place_of
 from eventbridge.models import OutboxEntry
 from eventbridge.models.sql import SUPPORTED
 from eventbridge.topology import matches
@@ -52,7 +53,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         return [_error(1, "EVENTBRIDGE is not a dict.", "Write EVENTBRIDGE = {'SOURCE': '/shop', …}.")]
     kinds = typing.get_type_hints(Settings)
     found = list(_bad_keys(given, kinds))
-    return found or [*_bad_broker(), *_bad_times(), *_bad_source(given), *_bad_trail()]
+    return found or [*_bad_broker(), *_bad_times(), *_bad_source(given), *_bad_trail(), *_bad_health()]
 
 
 def _bad_keys(given: dict[str, Any], kinds: dict[str, Any]) -> Iterator[CheckMessage]:
@@ -118,6 +119,13 @@ def _bad_source(given: dict[str, Any]) -> Iterator[CheckMessage]:
     elif "SOURCE" not in given and not settings.BROKER_URL.startswith("database"):
         hint = "Name this service, such as '/bookstore': receivers tell events apart by source and id."
         yield _warning(6, "EVENTBRIDGE['SOURCE'] is not set.", hint)
+
+
+def _bad_health() -> Iterator[CheckMessage]:
+    try:
+        place_of(settings.HEALTH_ADDRESS or "127.0.0.1:0")
+    except ValueError as error:
+        yield _error(7, f"EVENTBRIDGE['HEALTH_ADDRESS']: {error}.")
 
 
 def _bad_trail() -> Iterator[CheckMessage]:

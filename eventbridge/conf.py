@@ -40,6 +40,10 @@ class Settings:
     """AMQP heartbeat: a dead link is noticed within three of them."""
     SHUTDOWN_TIMEOUT: float = 25.0
     """How long a daemon may take to finish what runs after SIGTERM."""
+    HEALTH_ADDRESS: str = "127.0.0.1:0"
+    """Where a daemon serves its health by HTTP. Port 0: a free one, which ``status`` shows. Empty: nowhere."""
+    STUCK_AFTER: float = 60.0
+    """A loop of a daemon that has not turned for so long is stuck: /livez and systemd's watchdog say so."""
     INBOX_RETENTION: float = 30 * 86400.0
     """How long the inbox remembers handled events: longer than any redelivery or replay."""
     TRAIL: bool = False

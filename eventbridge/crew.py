@@ -50,6 +50,7 @@ class Crew:
         self._arrived: Queue[tuple[int, Delivery]] = Queue()
         self._reminder = Reminder()
         self._away: dict[int, str] = dict.fromkeys(range(len(sources)), "starting")
+        self._turned = dict.fromkeys(range(len(sources)), time.monotonic())
         self._pumps = [
             threading.Thread(target=self._pump, args=(n, source), name=f"{self.name} pump {n}", daemon=True)
             for n, source in enumerate(sources)
@@ -82,6 +83,11 @@ class Crew:
     def why(self) -> str:
         """What it waits for, if it does."""
         return next(filter(None, [*self._away.values(), self._worker.patiently.waiting_for]), "")
+
+    @property
+    def turned(self) -> float:
+        """When the pump that has been quiet for longest last turned (monotonic seconds)."""
+        return min(self._turned.values())
 
     @property
     def figures(self) -> dict[str, object]:
@@ -150,6 +156,7 @@ class Crew:
 
     def _told(self, number: int, why: str) -> None:
         before, self._away[number] = self.state, why
+        self._turned[number] = time.monotonic()
         if before != self.state or (why and self._reminder.due):
             self._reminder.said()
             # The state may be another source's: its reason is the one to tell.

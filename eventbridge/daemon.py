@@ -1,4 +1,4 @@
-"""Process life: start, signals, heartbeat, drain within a deadline, exit code."""
+"""Process life: start, signals, heartbeat, health, drain within a deadline, exit code."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from typing import Any, Protocol
 from django.db import DatabaseError, InterfaceError, connections, reset_queries
 
 from eventbridge import telemetry
+from eventbridge.health import Health, HealthServer
 from eventbridge.models import Heartbeat
 from eventbridge.outage import forget_broken_connection
 from eventbridge.relay import Relay
+from eventbridge.systemd import Supervisor
 
 logger = logging.getLogger("eventbridge")
 
@@ -38,7 +40,12 @@ class Part(Protocol):
     @property
     def state(self) -> str: ...
     @property
+    def why(self) -> str: ...
+    @property
     def figures(self) -> dict[str, Any]: ...
+    @property
+    def turned(self) -> float:
+        """When its slowest loop last turned (monotonic seconds)."""
 
 
 def process_name() -> str:
@@ -52,10 +59,18 @@ class Daemon:
     Use it in the main thread: signals arrive there.
     """
 
-    def __init__(self, *, shutdown_timeout: float) -> None:
+    def __init__(self, *, shutdown_timeout: float, stuck_after: float = 60.0, health_address: str = "") -> None:
+        self.name = process_name()
         self.stopping = threading.Event()
         self.shutdown_timeout = shutdown_timeout
         self.parts: list[Part] = []
+        self.told: dict[Part, dict[str, Any]] = {}
+        """The figures that each part gave last."""
+        self.turned = time.monotonic()
+        """When the main loop last turned."""
+        self.health = Health(self, stuck_after)
+        self._server = HealthServer(health_address, self.health.pages)
+        self._supervisor = Supervisor()
         self.deadline = float("inf")
         """By when everything must be finished (monotonic seconds): known before ``stopping`` is set."""
         self._asked_to_stop = False
@@ -69,13 +84,19 @@ class Daemon:
         signal.signal(signal.SIGINT, self._signalled)
         for part in self.parts:
             part.start()
+        self._server.start()
         threading.Thread(target=self._keep_house, args=(chores,), name="housekeeping", daemon=True).start()
         while not self._asked_to_stop:
             if why := next(filter(None, (part.failed() for part in self.parts)), ""):
                 return self._give_up(why)
+            self._turn()
             time.sleep(0.1)
         self.stop()
         return self._drain()
+
+    def _turn(self) -> None:
+        self.turned = time.monotonic()
+        self._supervisor.hear(self.health)
 
     def stop(self) -> None:
         """Take nothing new, finish what runs. Callable from any thread."""
@@ -91,17 +112,27 @@ class Daemon:
         self._asked_to_stop = True
 
     def _drain(self) -> int:
+        self._supervisor.stopping(self.shutdown_timeout)
         for part in self.parts:
             telemetry.changed.send_robust(Daemon, daemon=f"{part.role} {part.name}", state="stopping")
-        finished = [part.join(self.deadline) for part in self.parts]
+        finished = [self._joined(part) for part in self.parts]
         if not all(finished):
             return EXIT_UNFINISHED  # at once: what hangs may have locked the database
         self._leave()
+        self._server.close()
         return EXIT_DRAINED
+
+    def _joined(self, part: Part) -> bool:
+        """Whether the part ended before the deadline. Meanwhile this loop turns."""
+        while not part.join(min(self.deadline, time.monotonic() + 1.0)):
+            if time.monotonic() >= self.deadline:
+                return False
+            self._turn()
+        return True
 
     def _give_up(self, why: str) -> int:
         """Hand back what can be handed back, and end: whatever starts us again starts afresh."""
-        telemetry.changed.send_robust(Daemon, daemon=process_name(), state="failed", why=why)
+        telemetry.changed.send_robust(Daemon, daemon=self.name, state="failed", why=why)
         self.shutdown_timeout = min(self.shutdown_timeout, 2.0)
         self.stop()
         self._drain()
@@ -113,7 +144,7 @@ class Daemon:
                 try:
                     chore()
                 except Exception:
-                    logger.exception("a chore of %s failed, and will be tried again", process_name())
+                    logger.exception("a chore of %s failed, and will be tried again", self.name)
             reset_queries()
         connections.close_all()
 
@@ -121,19 +152,20 @@ class Daemon:
         """Say in the database how each part is doing; seconds until the next time."""
         for part in self.parts:
             try:
+                self.told[part] = part.figures
+                figures = {**self.told[part], "health": self._server.address}
                 heartbeats = Heartbeat.objects.using(part.database)
-                heartbeats.beat(process_name(), part.role, part.name, part.state, part.figures)
+                heartbeats.beat(self.name, part.role, part.name, part.state, figures)
             except (DatabaseError, InterfaceError):
                 forget_broken_connection(part.database)
             except Exception:
                 logger.exception("the heartbeat of %s %s failed", part.role, part.name)
-        ready = all(part.state != "starting" for part in self.parts)
-        return _BEAT if ready else 0.2
+        return 0.2 if self.health.starting else _BEAT
 
     def _leave(self) -> None:
         for part in self.parts:
             with suppress(DatabaseError, InterfaceError):
-                Heartbeat.objects.using(part.database).leave(process_name())
+                Heartbeat.objects.using(part.database).leave(self.name)
 
 
 class RelayPart:
@@ -145,6 +177,7 @@ class RelayPart:
         self.relay = relay
         self.name = relay.database
         self.database = relay.database
+        self.turned = time.monotonic()
         self._stopping = daemon.stopping
         self._thread = threading.Thread(target=self._run, name=relay.name, daemon=True)
 
@@ -163,12 +196,17 @@ class RelayPart:
         return self.relay.state
 
     @property
+    def why(self) -> str:
+        return self.relay.why
+
+    @property
     def figures(self) -> dict[str, Any]:
         return self.relay.figures
 
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                self.turned = time.monotonic()
                 self._stopping.wait(self.relay.poll())
                 reset_queries()
         finally:

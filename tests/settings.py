@@ -67,7 +67,7 @@ EVENTBRIDGE: dict[str, Any] = {
     "BROKER_URL": os.environ.get("SHOP_BROKER_URL") or "database://",
 }
 # A daemon under test may be asked to be more impatient than the defaults.
-for _key in ("RELAY_LEASE", "CONFIRM_TIMEOUT", "SHUTDOWN_TIMEOUT"):
+for _key in ("RELAY_LEASE", "CONFIRM_TIMEOUT", "SHUTDOWN_TIMEOUT", "STUCK_AFTER"):
     if f"SHOP_{_key}" in os.environ:
         EVENTBRIDGE[_key] = float(os.environ[f"SHOP_{_key}"])
 if os.environ.get("SHOP_TRAIL"):

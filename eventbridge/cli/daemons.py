@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from argparse import Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +22,7 @@ from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import consumers_of, need_broker, need_database, show_log
 from eventbridge.conf import settings
 from eventbridge.daemon import EXIT_FAILED, EXIT_UNFINISHED
+from eventbridge.health import place_of
 from eventbridge.models import OutboxEntry
 from eventbridge.relay import Relay
 from eventbridge.wording import count
@@ -53,6 +54,7 @@ def _add_relay(commands: Commands[Any]) -> None:
         checks=True,
     )
     add_database(parser)
+    _add_health(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="relay one batch, then end")
     how.add_argument("--drain", action="store_true", help="end as soon as the outbox is empty (but for parked events)")
@@ -78,6 +80,25 @@ def _add_consume(commands: Commands[Any]) -> None:
         metavar="MODULE",
         help="a module that defines a Consumer, such as consumers.email (default: EVENTBRIDGE['CONSUMERS'])",
     )
+    _add_health(parser)
+
+
+def _add_health(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--health-address",
+        type=_place,
+        metavar="HOST:PORT",
+        help="where to serve /livez, /readyz, /statusz and /metrics; '' for nowhere (default: HEALTH_ADDRESS)",
+    )
+
+
+def _place(text: str) -> str:
+    """An address, as argparse's ``type``."""
+    try:
+        place_of(text or "127.0.0.1:0")
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return text
 
 
 def run_relay(console: Console, options: Namespace) -> int:
@@ -86,7 +107,7 @@ def run_relay(console: Console, options: Namespace) -> int:
         consumers_of(settings.CONSUMERS)
     if options.once or options.drain:
         return _relay_here(console, options)
-    return _end(relay_daemon(options.database).run())
+    return _end(relay_daemon(options.database, options.health_address).run())
 
 
 def run_consumers(console: Console, options: Namespace) -> int:
@@ -99,7 +120,7 @@ def run_consumers(console: Console, options: Namespace) -> int:
     consumers = consumers_of(modules)
     _prepare(options, {consumer.database for consumer in consumers})
     pruning = Pruning(consumer.database for consumer in consumers)
-    return _end(consume_daemon(consumers).run([pruning]))
+    return _end(consume_daemon(consumers, options.health_address).run([pruning]))
 
 
 def _end(code: int) -> int:

@@ -140,7 +140,7 @@ def test_consume_says_what_to_do_where_there_is_nothing_to_run(run, modules, say
 @pytest.fixture
 def broken(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """CONSUMERS that cannot be used. Commands check; consume ends at once."""
-    monkeypatch.setattr(daemons, "consume_daemon", lambda _: SimpleNamespace(run=lambda _: 0))
+    monkeypatch.setattr(daemons, "consume_daemon", lambda *_: SimpleNamespace(run=lambda _: 0))
     settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "CONSUMERS": ["tests.cli.nowhere"]}
     return settings
 

@@ -112,6 +112,8 @@ def test_a_systemd_example_starts_a_daemon_and_lets_it_drain(unit: Path) -> None
     assert service["KillSignal"] == "SIGTERM"
     assert service["Restart"] == "on-failure"
     assert float(service["TimeoutStopSec"]) > Settings.SHUTDOWN_TIMEOUT
+    assert (service["Type"], service["NotifyAccess"]) == ("notify", "main")
+    assert float(service["WatchdogSec"]) > 0
 
 
 def test_password_hashing_reads_the_password_from_a_pipe() -> None:
