@@ -203,7 +203,7 @@ def show_letter(console: Console, options: Namespace) -> None:
 def replay(console: Console, options: Namespace) -> int:
     letters = _letters(options)
     ids = select(letters, _wanted(options), options, _NOUN)
-    doing = "replay", "marking", "marked for replay"
+    doing = "dead replay", "marking", "marked for replay"
     changed = change(console, options, ids, lambda chunk: letters.filter(pk__in=chunk).replay(), doing, _NOUN)
     if options.dry_run or not ids:
         return 0
@@ -216,7 +216,7 @@ def replay(console: Console, options: Namespace) -> int:
 def discard(console: Console, options: Namespace) -> int:
     letters = _letters(options)
     ids = select(letters, _wanted(options), options, _NOUN)
-    doing = "discard", "discarding", "discarded"
+    doing = "dead discard", "discarding", "discarded"
     changed = change(console, options, ids, lambda chunk: letters.filter(pk__in=chunk).discard(), doing, _NOUN)
     if ids and not options.dry_run and changed < len(ids):
         console.say(f"{len(ids) - changed:,} of them: in a consumer's hands, and left alone.")

@@ -127,7 +127,7 @@ def _row(entry: dict[str, Any]) -> tuple[object, ...]:
 def retry(console: Console, options: Namespace) -> None:
     outbox = _outbox(options)
     ids = select(outbox.parked(), _wanted(options), options, _NOUN)
-    doing = "retry", "giving back", "given back to the relay"
+    doing = "outbox retry", "giving back", "given back to the relay"
     changed = change(console, options, ids, lambda chunk: outbox.filter(pk__in=chunk).retry(), doing, _NOUN)
     relays = Heartbeat.objects.using(options.database).alive().filter(role="relay", name=options.database)
     if changed and not relays.exists():
@@ -137,5 +137,5 @@ def retry(console: Console, options: Namespace) -> None:
 def discard(console: Console, options: Namespace) -> None:
     outbox = _outbox(options)
     ids = select(outbox.parked(), _wanted(options), options, _NOUN)
-    doing = "discard", "discarding", "discarded"
+    doing = "outbox discard", "discarding", "discarded"
     change(console, options, ids, lambda chunk: outbox.filter(pk__in=chunk).discard(), doing, _NOUN)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from eventbridge.audit import audit, these
 from eventbridge.cli.arguments import number
 from eventbridge.cli.console import Console
 from eventbridge.wording import count
@@ -51,11 +53,12 @@ def change(
     doing: tuple[str, str, str],
     noun: str,
 ) -> int:
-    """Ask if need be, apply ``verb`` chunk by chunk, say how many it changed; return that.
+    """Ask if need be, apply ``verb`` chunk by chunk, write it down, say how many it changed; return that.
 
-    ``doing`` is the verb as an order, as a participle and as what was done: replay, replaying, …
+    ``doing`` is the command, then the verb as a participle and as what was done: dead replay, marking, …
     """
-    order, participle, done = doing
+    command, participle, done = doing
+    order = command.rpartition(" ")[2]
     what = count(len(ids), noun)
     if not ids:
         console.say(f"There is no such {noun}: nothing to {order}.")
@@ -68,7 +71,11 @@ def change(
     with console.progress(participle, len(ids)) as progress:
         changed = 0
         for chunk in chunks(ids):
-            changed += verb(chunk)
+            # With its own entry: what is interrupted has been written down as far as it was done.
+            with transaction.atomic(using=options.database):
+                done_here = verb(chunk)
+                audit(command, done_here, about=these(chunk), using=options.database)
+            changed += done_here
             progress(len(chunk))
     console.say(f"{count(changed, noun)} {done}.", "success" if changed else "")
     return changed
