@@ -140,7 +140,7 @@ def _shown(event: Event[Any]) -> str:
 
 
 def _wanted(what: Any, fields: dict[str, Any]) -> str:
-    values = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+    values = ", ".join(f"{name}={_part(repr(value), 0)}" for name, value in fields.items())
     return f"{_name(what)}({values})" if fields else _name(what)
 
 
