@@ -63,9 +63,10 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     actions = ("replay", "discard")
     fields = (
         "consumer", "reason", "exception", "error", "attempts", "died_at", "replays", "replay_state", "event_id",
-        "type", "source", "subject", "routing_key", "content_type", "headers", "traceback_text", "body_text",
+        "type", "source", "subject", "routing_key", "content_type", "headers_text", "redacted", "traceback_text",
+        "body_text",
     )  # fmt: skip
-    readonly_fields = ("replay_state", "traceback_text", "body_text")
+    readonly_fields = ("replay_state", "headers_text", "traceback_text", "body_text")
 
     def get_queryset(self, request: HttpRequest) -> DeadLetterQuerySet:
         return cast("DeadLetterQuerySet", super().get_queryset(request)).seen()
@@ -84,7 +85,11 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="body")
     def body_text(self, letter: DeadLetter) -> SafeString:
-        return _block(pretty(bytes(letter.body)))
+        return _block(pretty(letter.shown_body))
+
+    @admin.display(description="headers")
+    def headers_text(self, letter: DeadLetter) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in letter.shown_headers.items())
 
     @admin.action(permissions=["may_change"], description="Replay: have their consumer handle them again")
     def replay(self, request: HttpRequest, chosen: DeadLetterQuerySet) -> None:

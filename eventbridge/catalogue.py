@@ -61,6 +61,7 @@ class ConsumerEntry:
     retries: list[float]
     timeout: float | None
     database: str
+    redact: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

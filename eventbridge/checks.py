@@ -21,7 +21,7 @@ from eventbridge.capture import MODEL_SIGNALS, Bridge, bridges
 from eventbridge.conf import Settings, settings
 from eventbridge.consumer import Consumer, consumers_in
 from eventbridge.errors import EventbridgeError
-from eventbridge.event import event_types
+from eventbridge.event import event_type_of, event_types
 from eventbridge.health import place_of
 from eventbridge.models import OutboxEntry
 from eventbridge.models.sql import SUPPORTED
@@ -240,9 +240,31 @@ def consumer_problems(consumer: Consumer) -> Iterable[CheckMessage]:
     if not consumer.atomic and consumer.batch > 1:
         hint = "A batch is one transaction: use atomic=True, or batch=1 with more concurrency."
         yield _error(25, f"consumer {consumer.name!r} has atomic=False and a batch.", hint)
+    yield from _unknown_redactions(consumer)
     if consumer.database not in connections:
         hint = f"DATABASES has {', '.join(connections)}."
         yield _error(26, f"consumer {consumer.name!r}: there is no database {consumer.database!r}.", hint)
+
+
+def _unknown_redactions(consumer: Consumer) -> Iterator[CheckMessage]:
+    """A name that is written otherwise would hide nothing."""
+    payloads = [handler.payload for handler in consumer.handlers.values()]
+    if not all(payloads):
+        return  # what comes by a pattern may have any fields
+    known = {"data", "subject", "partitionkey", "correlationid", "causationid"}
+    known |= {name for payload in payloads if payload for name in _members(event_type_of(payload).schema())}
+    for name in consumer.redact:
+        if name not in known:
+            text = f"consumer {consumer.name!r} redacts {name!r}, which no event that it handles has."
+            yield _warning(27, text, "Write it as in the event's class. In an Any or a dict it may be right.")
+
+
+def _members(schema: Any) -> Iterator[str]:
+    """Every name of a property in a JSON Schema."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _members(part)
 
 
 # --- databases ---------------------------------------------------------------------------------

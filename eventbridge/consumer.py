@@ -14,6 +14,7 @@ from eventbridge.topology import matches
 
 T = TypeVar("T")
 _LONGEST_NAME = 200
+_NEVER_REDACTED = frozenset({"id", "source", "type", "specversion"})
 H = TypeVar("H", bound=Callable[..., Any])
 
 
@@ -44,6 +45,8 @@ class Consumer:
     * ``timeout``: a handler that runs longer is reported and its process restarted. None: no limit,
       but for RabbitMQ's own, 30 minutes.
     * ``database``: the alias that holds this consumer's inbox and dead letters.
+    * ``redact``: fields whose values are told nowhere: bodies are shown without them, and of what a
+      handler raises only the class and the place are kept.
     """
 
     name: str
@@ -55,12 +58,14 @@ class Consumer:
     ordered: bool = False
     timeout: float | None = 300.0
     database: str = "default"
+    redact: tuple[str, ...] = ()
     handlers: dict[str, Handler] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for problem in self._problems():
             raise ValueError(f"Consumer({self.name!r}): {problem}")
         self.retries = tuple(sorted(self.retries))
+        self.redact = tuple(self.redact)
 
     def _problems(self) -> Iterable[str]:
         retries: Any = self.retries  # whatever somebody wrote
@@ -70,10 +75,15 @@ class Consumer:
             yield "timeout is seconds above 0, or None"
         if not (_is_whole(self.concurrency) and _is_whole(self.batch)):
             yield "concurrency and batch are whole numbers of at least 1"
-        if not self.name or len(self.name.encode()) > _LONGEST_NAME or "\x00" in self.name:
-            yield f"the name is a queue's name: 1 to {_LONGEST_NAME} bytes of text"
+        if not self.name or len(self.name.encode()) > _LONGEST_NAME or not self.name.isprintable():
+            yield f"the name is a queue's name: 1 to {_LONGEST_NAME} bytes of printable text"
         if self.name.startswith(("amq.", "eventbridge.")):
             yield "names that begin with 'amq.' or 'eventbridge.' are reserved"
+        redact: Any = self.redact
+        if not isinstance(redact, (tuple, list)) or not all(isinstance(name, str) and name for name in redact):
+            yield "redact is a tuple of names of fields, such as ('author_email',)"
+        elif found := _NEVER_REDACTED.intersection(redact):
+            yield f"redact names {', '.join(sorted(found))}, by which a dead letter is found"
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models.functions import Now
 
 from eventbridge.event import Event
 from eventbridge.models import DeadLetter
+from eventbridge.redaction import HIDDEN, WITHHELD, hidden, kind_of, stack
 from eventbridge.transports import ATTEMPT_HEADER, Message
 
 _LONGEST_STORY = 20_000
@@ -23,8 +25,11 @@ def obituary(
     reason: DeadLetter.Reason,
     error: BaseException,
     attempts: int,
+    redact: Sequence[str] = (),
 ) -> DeadLetter:
     """The dead letter of a message, not yet saved. ``event`` is None if it could not be read."""
+    redacted = hidden(redact, event)
+    subject = event.subject if event else None
     headers = {name: value for name, value in message.headers.items() if name != ATTEMPT_HEADER}
     return DeadLetter(
         consumer=consumer,
@@ -32,18 +37,23 @@ def obituary(
         event_id=_text(event.id if event else message.id, 255),
         source=_text(event.source if event else message.source, 255),
         type=_text(event.type if event else message.type, 255),
-        subject=_text((event and event.subject) or "", 255),
+        subject=HIDDEN if subject and "subject" in redacted else _text(subject or "", 255),
         routing_key=_text(message.routing_key, 255),
         content_type=_text(message.content_type, 255),
         headers={_text(name, 255): _scalar(value) for name, value in headers.items()},
         body=message.body,
         reason=reason,
-        exception=_text(f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."), 255),
-        error=_text(words(error), _LONGEST_STORY),
-        traceback=_text("".join(traceback.format_exception(error))[-_LONGEST_STORY:], _LONGEST_STORY),
+        exception=_text(kind_of(error), 255),
+        error=WITHHELD if redact else _text(words(error), _LONGEST_STORY),
+        traceback=_text(_story(error, redact)[-_LONGEST_STORY:], _LONGEST_STORY),
+        redacted=redacted,
         attempts=attempts,
         died_at=Now(),
     )
+
+
+def _story(error: BaseException, redact: Sequence[str]) -> str:
+    return stack(error) if redact else "".join(traceback.format_exception(error))
 
 
 def words(error: BaseException) -> str:

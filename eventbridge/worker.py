@@ -26,6 +26,7 @@ from eventbridge.models import DeadLetter, InboxEntry
 from eventbridge.models.inbox import InboxQuerySet, Key
 from eventbridge.obituary import obituary
 from eventbridge.outage import Patience, Stopped, our_own
+from eventbridge.redaction import told
 from eventbridge.topology import EVENTS, REQUEUE
 from eventbridge.transactions import must_be_intact, must_not_have_ended
 from eventbridge.transports import Delivery, Message
@@ -221,7 +222,7 @@ class Worker:
             self.patiently(lambda: attempt.delivery.retry(after))
         telemetry.retried.send_robust(
             Worker, consumer=self.consumer, event=attempt.event, message=attempt.delivery.message,
-            attempt=attempt.number, after=after, error=error,
+            attempt=attempt.number, after=after, error=told(error, self.consumer.redact),
         )  # fmt: skip
         if self.consumer.ordered:
             self._again_in_place(attempt, after)
@@ -243,7 +244,8 @@ class Worker:
     ) -> None:
         """Write the dead letter; when that is committed, acknowledge."""
         attempts = delivery.attempt if attempts is None else attempts
-        letter = obituary(self.consumer.name, delivery.message, event, reason, error, attempts)
+        redact = self.consumer.redact
+        letter = obituary(self.consumer.name, delivery.message, event, reason, error, attempts, redact)
         letters = DeadLetter.objects.using(self.consumer.database)
         self._unmark(delivery, event)
         self.patiently.on_our_own(lambda: letters.bury(letter))

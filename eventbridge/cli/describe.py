@@ -79,6 +79,8 @@ def _tell_consumer(console: Console, consumer: ConsumerEntry) -> None:
         console.say(f"  {'' if number else 'handles':<11} {key}\n              by {function}")
     console.say(f"  retries     {_after(consumer)}")
     console.say(f"  work        {_how(consumer)}")
+    if consumer.redact:
+        console.say(f"  redacts     {', '.join(consumer.redact)}")
     console.say(f"  database    {consumer.database}\n")
 
 

@@ -14,7 +14,7 @@ from eventbridge.wording import count, one_line, plain, pretty
 
 _TOLD = (
     "id", "consumer", "event_id", "source", "type", "subject", "routing_key", "content_type", "headers", "reason",
-    "exception", "error", "attempts", "died_at", "replays", "replay_at",
+    "exception", "error", "attempts", "died_at", "replays", "replay_at", "redacted",
 )  # fmt: skip
 
 
@@ -22,8 +22,9 @@ def as_json(letter: DeadLetter, *, whole: bool) -> dict[str, Any]:
     """Its fields; with the whole of it, the body also as text (None where it is none) and in base64."""
     database = _database(letter)
     told = {name: with_zone(getattr(letter, name), database) for name in _TOLD} | {"replay": letter.replay_state}
+    told |= {"headers": letter.shown_headers}
     if whole:
-        body = bytes(letter.body)
+        body = letter.shown_body
         told |= {"traceback": letter.traceback, "body": _text(body), "body_base64": base64.b64encode(body).decode()}
     return told
 
@@ -43,8 +44,8 @@ def tell(console: Console, letter: DeadLetter) -> None:
     _facts(console, _the_event(letter))
     if letter.traceback:
         _section(console, "Traceback", plain(letter.traceback, keep="\n").strip())
-    body = bytes(letter.body)
-    _section(console, f"Body ({count(len(body), 'byte')})", pretty(body) or "(empty)")
+    size = count(len(letter.body), "byte")
+    _section(console, f"Body ({size})", pretty(letter.shown_body) or "(empty)")
     option = option_of(_database(letter))
     console.say("When the cause is mended, or if nobody needs it:", "bold")
     console.say(f"  {PROGRAM} dead replay {letter.pk}{option}\n  {PROGRAM} dead discard {letter.pk}{option}")
@@ -61,6 +62,7 @@ def _what_happened(letter: DeadLetter) -> Iterable[tuple[str, str]]:
     yield "attempts", str(letter.attempts)
     yield "died", f"{with_zone(letter.died_at, _database(letter)):%Y-%m-%d %H:%M:%S %Z}"
     yield "replays", str(letter.replays or "")
+    yield "redacted", ", ".join(letter.redacted)
     yield "now", letter.replay_state
 
 
@@ -72,7 +74,7 @@ def _the_event(letter: DeadLetter) -> Iterable[tuple[str, str]]:
     if letter.routing_key != letter.type:
         yield "routing key", letter.routing_key
     yield "content", letter.content_type
-    yield from (("header", f"{name}: {value}") for name, value in letter.headers.items())
+    yield from (("header", f"{name}: {value}") for name, value in letter.shown_headers.items())
 
 
 def _facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:

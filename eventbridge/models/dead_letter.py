@@ -9,13 +9,17 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from eventbridge.redaction import masked, masked_headers
+from eventbridge.wording import one_line
+
 _IN_HAND = Q(replay_at__gt=Now()) & ~Q(lease="")
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
     def bury(self, letter: DeadLetter) -> None:
         """Write the letter; the same message of the same consumer is one row, with its last story."""
-        story = ("exception", "error", "traceback", "reason", "attempts", "died_at", "replay_at", "lease")
+        of_the_end = ("exception", "error", "traceback", "reason", "attempts", "died_at", "replay_at", "lease")
+        story = (*of_the_end, "subject", "redacted")  # what is redacted may have changed
         self.bulk_create(
             [letter], update_conflicts=True, unique_fields=("consumer", "fingerprint"), update_fields=story
         )
@@ -84,7 +88,8 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
 class DeadLetter(models.Model):
     """A whole message and why it could not be handled. It never expires by itself.
 
-    ``body`` is byte-identical to what arrived. ``replay_at`` is set while it is marked for replay,
+    ``body`` is byte-identical to what arrived; ``shown_body`` and ``shown_headers`` are for people and
+    programs, without the values of ``redacted`` members. ``replay_at`` is set while it is marked for replay,
     and lies ahead, with a ``lease``, while a consumer has it in its hands.
     """
 
@@ -111,6 +116,7 @@ class DeadLetter(models.Model):
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
     attempts = models.PositiveIntegerField(default=0)
+    redacted = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
     died_at = models.DateTimeField(db_default=Now())
     replays = models.PositiveIntegerField(default=0)
     replay_at = models.DateTimeField(null=True, blank=True)
@@ -135,7 +141,15 @@ class DeadLetter(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.consumer} {self.type or 'unreadable message'} {self.event_id}"
+        return one_line(f"{self.consumer} {self.type or 'unreadable message'} {self.event_id}")
+
+    @property
+    def shown_body(self) -> bytes:
+        return masked(bytes(self.body), self.redacted)
+
+    @property
+    def shown_headers(self) -> dict[str, Any]:
+        return masked_headers(self.headers, self.redacted)
 
     @property
     def replay_state(self) -> str:

@@ -27,7 +27,7 @@ def third(event: Event[Any]) -> None: ...
 # --- its policy ---
 
 
-@pytest.mark.parametrize("name", ["", "a" * 201, "ä" * 101, "a\x00b"])
+@pytest.mark.parametrize("name", ["", "a" * 201, "ä" * 101, "a\x00b", "a\nb", "a\x1b[2J", "a\u202eb"])
 def test_a_name_that_is_no_queue_name_is_refused(name):
     with pytest.raises(ValueError, match="1 to 200 bytes"):
         Consumer(name)
@@ -46,7 +46,18 @@ def test_any_other_name_is_taken(name):
 
 @pytest.mark.parametrize(
     "policy",
-    [{"concurrency": 0}, {"batch": 0}, {"timeout": 0}, {"timeout": -1}, {"retries": (0,)}, {"retries": (5, -1)}],
+    [
+        {"concurrency": 0},
+        {"batch": 0},
+        {"timeout": 0},
+        {"timeout": -1},
+        {"retries": (0,)},
+        {"retries": (5, -1)},
+        {"redact": "author_email"},
+        {"redact": (1,)},
+        {"redact": ("",)},
+        {"redact": ("id",)},
+    ],
 )
 def test_a_policy_that_cannot_work_is_refused_with_the_consumers_name(policy):
     with pytest.raises(ValueError, match=r"Consumer\('mail'\)"):

@@ -200,6 +200,9 @@ def handle(event: Event[Any]) -> None: ...
         ({"ordered": True, "retries": (1, 5), "concurrency": 2}, Noted, ["E024"]),
         ({"atomic": False, "batch": 10}, Noted, ["E025"]),
         ({"database": "nowhere"}, Noted, ["E026"]),
+        ({"redact": ("text", "subject")}, Noted, []),
+        ({"redact": ("texts",)}, Noted, ["W027"]),
+        ({"redact": ("texts",)}, "checks.#", []),
     ],
 )
 def test_consumers(policy: dict[str, Any], key: Any, expected: list[str]):
