@@ -72,6 +72,7 @@ def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime |
         raise TypeError("emit_many() takes several events; use emit() for one")
     with transaction.mark_for_rollback_on_error(alias):
         events = [_about(item, alias, time) for item in data]
+        telemetry.creating.send_robust(OutboxEntry, events=events, using=alias)
         OutboxEntry.objects.using(alias).record([_entry(event) for event in events])
     telemetry.emitted.send_robust(OutboxEntry, events=events, using=alias)
     return events

@@ -124,6 +124,7 @@ class Crew:
             try:
                 self._drain(number, source(), pause)
             except (Unavailable, TopologyMismatch) as error:
+                telemetry.hindered.send_robust(Crew, daemon=f"consumer {self.name}", error=error)
                 self._told(number, str(error))
                 self.stopping.wait(next(pause))
         connections.close_all()

@@ -136,9 +136,9 @@ class Patience:
                 return step()
             except Hindered as error:
                 forget_broken_connection(self.database)
-                self._wait(f"database {self.database}: {error}".strip(), next(pause))
+                self._wait(error, f"database {self.database}: {error}".strip(), next(pause))
             except (Unavailable, TopologyMismatch) as error:
-                self._wait(str(error), next(pause))
+                self._wait(error, str(error), next(pause))
             except (OperationalError, InterfaceError) as error:
                 if not is_busy(error):
                     if not self._broke(before):
@@ -146,7 +146,7 @@ class Patience:
                     broken += is_reachable(self.database)
                     if broken >= _BROKEN_CONNECTIONS:
                         raise
-                self._wait(f"database {self.database}: {error}".strip(), next(pause))
+                self._wait(error, f"database {self.database}: {error}".strip(), next(pause))
 
     def _broke(self, before: object) -> bool:
         """Whether the connection is another one, or none, by now: atomic() connects anew when it cannot roll back."""
@@ -163,7 +163,8 @@ class Patience:
         """What a thread waits for, if one does."""
         return next(iter(self._waits.copy().values()), "")
 
-    def _wait(self, why: str, seconds: float) -> None:
+    def _wait(self, error: Exception, why: str, seconds: float) -> None:
+        telemetry.hindered.send_robust(Patience, daemon=self.daemon, error=error)
         if not self._waits or self._reminder.due:
             self._reminder.said()
             telemetry.changed.send_robust(Patience, daemon=self.daemon, state="waiting", why=why)

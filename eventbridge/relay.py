@@ -68,10 +68,10 @@ class Relay:
                 return self._rest("ready", "", next(self._idle))
             outcomes = self._publish(entries)
         except (Unavailable, TopologyMismatch) as error:
-            return self._rest("waiting", str(error), next(self._outage))
+            return self._hindered(error, str(error))
         except (DatabaseError, InterfaceError) as error:
             forget_broken_connection(self.database)
-            return self._rest("waiting", f"database {self.database}: {error}".strip(), next(self._outage))
+            return self._hindered(error, f"database {self.database}: {error}".strip())
         self._idle.reset()
         nacked = any(outcome.state == "nacked" for outcome in outcomes)
         return self._rest("ready", "", _AFTER_A_NACK if nacked else 0.0)
@@ -122,9 +122,11 @@ class Relay:
 
     def _publish(self, entries: Sequence[PendingEntry]) -> Sequence[Outcome]:
         """Publish, and settle what is known even where the link was lost on the way."""
+        messages = [self._message(entry) for entry in entries]
+        telemetry.publishing.send_robust(Relay, messages=messages, using=self.database)
         began = time.monotonic()
         try:
-            outcomes = self.publisher.publish([self._message(entry) for entry in entries])
+            outcomes = self.publisher.publish(messages)
         except Unavailable as error:
             self._settle(entries, error.outcomes, began)
             raise
@@ -145,6 +147,9 @@ class Relay:
 
     def _settle(self, entries: Sequence[PendingEntry], outcomes: Sequence[Outcome | None], began: float) -> None:
         """Delete what was confirmed; set aside what never will be. A nack is tried again."""
+        telemetry.published.send_robust(
+            Relay, entries=entries, outcomes=outcomes, seconds=time.monotonic() - began, using=self.database
+        )
         pairs = [(entry, outcome) for entry, outcome in zip(entries, outcomes, strict=False) if outcome]
         done = [entry for entry, outcome in pairs if _is_done(entry, outcome)]
         self._outbox.done([entry.id for entry in done])
@@ -159,6 +164,10 @@ class Relay:
     def _park(self, entry: PendingEntry, reason: str) -> None:
         if self._token is not None and self._outbox.park(entry.id, reason, self._token):
             telemetry.parked.send_robust(Relay, entry=entry, reason=reason, using=self.database)
+
+    def _hindered(self, error: Exception, why: str) -> float:
+        telemetry.hindered.send_robust(Relay, daemon=self.name, error=error)
+        return self._rest("waiting", why, next(self._outage))
 
     def _rest(self, state: str, why: str, seconds: float) -> float:
         if state != self.state or (state == "waiting" and self._reminder.due):

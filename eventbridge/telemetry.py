@@ -14,12 +14,24 @@ from django.dispatch import Signal, receiver
 logger = logging.getLogger("eventbridge")
 _BRIEF = 500
 
+creating = Signal()
+"""``events`` (a list), ``using``: about to be recorded; a receiver may put another in an event's place."""
 emitted = Signal()
 """``events``, ``using``: recorded in the outbox; the transaction may still roll back."""
+publishing = Signal()
+"""``messages``, ``using``: a batch is about to be published; a receiver may add to their headers."""
+published = Signal()
+"""``entries``, ``outcomes``, ``seconds``, ``using``: what the broker said to each of a batch; None: nothing, or
+no more was heard. What is neither confirmed, refused nor unwanted stays in the outbox."""
 relayed = Signal()
 """``entries``, ``seconds``: a batch was confirmed by the broker, or nobody wanted it."""
 parked = Signal()
 """``entry``, ``reason``: the broker will not take this event; see ``eventbridge outbox list``."""
+began = Signal()
+"""``consumer``, ``event``, ``message``, ``attempt``: a handler is about to run, in this thread."""
+ended = Signal()
+"""``consumer``, ``event``, ``message``, ``attempt``, ``seconds``, ``error``: it returned (``""``), or raised
+an exception of that class. Its transaction has yet to commit: that is ``handled``."""
 handled = Signal()
 """``consumer``, ``event``, ``attempt``, ``seconds``, ``batch``: a handler did its work."""
 duplicate = Signal()
@@ -30,6 +42,8 @@ died = Signal()
 """``consumer``, ``letter``: a message became a dead letter."""
 replayed = Signal()
 """``letter``, ``using``: its consumer took up a dead letter that was marked for replay."""
+hindered = Signal()
+"""``daemon``, ``error``: the database or the broker is away, and the step will be tried again."""
 overdue = Signal()
 """``consumer``, ``message``, ``seconds``, ``stack``: a handler ran past the timeout; the process exits."""
 changed = Signal()
