@@ -26,7 +26,7 @@ from eventbridge.models import DeadLetter, InboxEntry
 from eventbridge.models.inbox import InboxQuerySet, Key
 from eventbridge.obituary import obituary
 from eventbridge.outage import Patience, Stopped, our_own
-from eventbridge.redaction import told
+from eventbridge.redaction import kind_of, told
 from eventbridge.topology import EVENTS, REQUEUE
 from eventbridge.transactions import must_be_intact, must_not_have_ended
 from eventbridge.transports import Delivery, Message
@@ -47,6 +47,11 @@ class Attempt:
     handler: Handler
     number: int
     seconds: float = 0.0
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What receivers of signals get to know of it."""
+        return {"event": self.event, "message": self.delivery.message, "attempt": self.number}
 
     @property
     def key(self) -> Key:
@@ -190,12 +195,19 @@ class Worker:
         call = async_to_sync(function) if iscoroutinefunction(function) else function
         token, began = cause.set(attempt.event), time.monotonic()
         self.running[threading.get_ident()] = attempt.delivery, began
+        telemetry.began.send_robust(Worker, consumer=self.consumer, **attempt.told)
+        failure = ""
         try:
             call(attempt.event)
+        except BaseException as error:
+            failure = kind_of(error)
+            raise
         finally:
             del self.running[threading.get_ident()]
             cause.reset(token)
             attempt.seconds = time.monotonic() - began
+            ended = {**attempt.told, "seconds": attempt.seconds, "error": failure}
+            telemetry.ended.send_robust(Worker, consumer=self.consumer, **ended)
 
     # --- outcomes ----------------------------------------------------------------------------
 
