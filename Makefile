@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 BIN := $(CURDIR)/$(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgresql check chaos clean
+.PHONY: help demo test test-sqlite test-postgresql check chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: $(VENV)/.dev ## ruff, mypy, import boundaries, missing migrations, Django
 
 chaos: $(VENV)/.dev ## break everything at once, and look for what was lost (MINUTES=2.5 SEED=… BROKER=amqp|database DATABASE=…)
 	@$(PY) -m tests.chaos --minutes $(or $(MINUTES),2.5) --broker $(or $(BROKER),amqp) --seed "$(SEED)" --database "$(DATABASE)"
+
+bench: $(VENV)/.dev ## measure, side by side with others on the same work (ONLY=relay PEERS=none ROUNDS=5 SIZE=…)
+	@$(PY) -m benchmarks --only "$(ONLY)" --peers "$(PEERS)" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZE),--size $(SIZE))
 
 clean: ## remove the environments and what the tools left behind
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

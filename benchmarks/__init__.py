@@ -1,0 +1,1 @@
+"""The benchmarks: ``make bench``. Ratios within one run, side by side with others on the same work."""

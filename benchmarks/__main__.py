@@ -1,0 +1,75 @@
+"""``python -m benchmarks``: run the benches, print one table, write one JSON file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from benchmarks import emit, relay
+from benchmarks.bench import run
+from benchmarks.machine import machine
+from benchmarks.report import table, write
+from benchmarks.venvs import PEERS, versions_in
+from benchmarks.world import World
+
+BENCHES = {"emit": emit.bench, "relay": relay.bench}
+SMALL = {"emit": 20, "relay": 500}
+
+
+def main() -> int:
+    options = _options()
+    world = World(options.output.with_suffix(""), options.peers)
+    outcomes, load = [], f"{os.getloadavg()[0]:.2f}"
+    try:
+        for name in options.only:
+            size = options.size or (SMALL[name] if options.small else None)
+            bench = BENCHES[name](world, **({"size": size} if size else {}))
+            outcomes.append(run(bench, options.rounds or bench.rounds, _say))
+        facts = {**machine(world), "load before": load, **_peers(world)}
+    finally:
+        world.close()
+    write(options.output, facts, outcomes)
+    sys.stdout.write(f"{table(facts, outcomes)}\n\n{options.output}\n")
+    return 0
+
+
+def _peers(world: World) -> dict[str, dict[str, str]]:
+    """The versions in every environment that was used."""
+    used = {project for project, _ in world.programs if project in PEERS}
+    return {project: versions_in(project) for project in sorted(used)}
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=sys.modules["__main__"].__doc__)
+    parser.add_argument("--only", type=_benches, default=list(BENCHES), help="these, with commas between; default: all")
+    parser.add_argument("--peers", type=_named, default=set(PEERS), help="none, all, or names with commas between")
+    parser.add_argument("--rounds", type=int, help="default: at least five, as each bench needs")
+    parser.add_argument("--size", type=int, help="how much there is to do in a round; default: as each bench says")
+    parser.add_argument("--small", action="store_true", help="only see whether it runs: the figures mean nothing")
+    parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
+    return parser.parse_args()
+
+
+def _benches(names: str) -> list[str]:
+    found = [name for name in names.split(",") if name]
+    if unknown := set(found) - set(BENCHES):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(BENCHES)}")
+    return found or list(BENCHES)
+
+
+def _named(names: str) -> set[str]:
+    if names in ("", "all", "none"):
+        return set() if names == "none" else set(PEERS)
+    if unknown := set(names.split(",")) - set(PEERS):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(PEERS)}")
+    return set(names.split(","))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The consumers that are measured, and those that only have a queue."""

@@ -1,0 +1,42 @@
+"""The machine and the versions: a figure without them says nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.world import World
+
+_OURS = ("Django", "psycopg", "kombu", "amqp", "pika", "msgspec", "eventbridge")
+
+
+def machine(world: World) -> dict[str, Any]:
+    """What it ran on. The servers are named if they were used."""
+    used = world.__dict__
+    servers = {
+        name: f"{used[name].version} ({used[name].host.how})" for name in ("postgresql", "rabbitmq") if name in used
+    }
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{os.cpu_count()} cores, {_memory()} GiB, {_processor()}, {platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+        "packages": {name: version(name) for name in _OURS},
+        "servers": servers,
+    }
+
+
+def _memory() -> int:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

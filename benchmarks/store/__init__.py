@@ -1,0 +1,1 @@
+"""The little shop that everybody's benchmarks sell from. No peer's environment lacks anything it imports."""
