@@ -17,7 +17,7 @@ from tests.services.rabbitmq import Vhost
 from tests.services.waiting import wait_for
 
 BROKER_URL = "amqp://guest:guest@127.0.0.1:5672/"
-NOT_RUN, NEEDS_RABBITMQ = "not run", "needs RabbitMQ"
+NOT_RUN, NEEDS_RABBITMQ, FAILS = "not run", "needs RabbitMQ", "fails"
 DAEMONS = ("relay", "consume")
 
 
@@ -65,13 +65,16 @@ class Newcomer:
                 self._see(name, block.text)
                 return
             else:
-                assert directive == NEEDS_RABBITMQ, f"nobody knows what {directive!r} means"
+                assert directive in (NEEDS_RABBITMQ, FAILS), f"nobody knows what {directive!r} means"
         if block.language == "python":
             self._write(block.text)
         else:
             assert block.language == "console", f"nobody knows what to do with {block.language!r}"
             for command, expected in _commands(block.text):
-                self._type(command, expected)
+                if FAILS in block.directives:
+                    self._fail(command, expected)
+                else:
+                    self._type(command, expected)
 
     def _write(self, text: str) -> None:
         """The first line is a comment with the file's name, and perhaps that this goes to its end."""
@@ -91,7 +94,12 @@ class Newcomer:
         else:
             self._run(words)
 
-    def _run(self, words: list[str]) -> str:
+    def _fail(self, command: str, expected: str) -> None:
+        """What a page shows of a command that is meant to fail."""
+        output = self._run(shlex.split(command), 1)
+        assert _says(output, expected), f"{command} does not say {expected!r}, but: {output}"
+
+    def _run(self, words: list[str], code: int = 0) -> str:
         run = subprocess.run(
             words,
             check=False,
@@ -101,7 +109,7 @@ class Newcomer:
             text=True,
             timeout=60,
         )
-        assert run.returncode == 0, f"{shlex.join(words)} failed: {run.stdout}{run.stderr}"
+        assert run.returncode == code, f"{shlex.join(words)} ended with {run.returncode}: {run.stdout}{run.stderr}"
         return run.stdout + run.stderr
 
     # --- the other terminals ---
