@@ -1,15 +1,14 @@
-"""The bookstore's site, as its tests see it: its own addresses, a mail directory, and the events that were recorded."""
+"""The bookstore's site, as its tests see it: its own addresses, a mail directory, an author and a book."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from demo_project.bookstore.models import Author, Book
 from demo_project.trail import receivers
-from eventbridge.models import OutboxEntry
+from eventbridge.testing import forget_events
 
 
 @pytest.fixture(autouse=True)
@@ -26,21 +25,10 @@ def author(db: None) -> Author:
 
 @pytest.fixture
 def book(author: Author) -> Book:
-    """A drafted book of the author; its own event is not in the outbox any more."""
+    """A drafted book of the author; that it was saved is forgotten."""
     book = Book.objects.create(title="The Telling", slug="the-telling", author_id=author.pk)
-    OutboxEntry.objects.all().delete()
+    forget_events()
     return book
-
-
-@pytest.fixture
-def recorded(db: None) -> Callable[[str], list[dict[str, Any]]]:
-    """The payloads of the events of one type that are in the outbox: `recorded("book.published")`."""
-
-    def payloads(event: str) -> list[dict[str, Any]]:
-        rows = OutboxEntry.objects.filter(type=f"bookstore.{event}.v1").order_by("pk")
-        return [msgspec.json.decode(row.body)["data"] for row in rows]
-
-    return payloads
 
 
 @pytest.fixture

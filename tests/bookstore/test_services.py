@@ -1,14 +1,16 @@
-"""The email service and the deletion service, each event handed to them as their worker does."""
+"""The email service and the deletion service: their handlers alone, and on the whole way from a change on the site."""
 
 import smtplib
 
 import pytest
 
+from consumers import deletion
 from consumers.deletion import delete_their_books
 from consumers.email import consumer, tell_author
-from demo_project.bookstore.contracts import AuthorDeleted, BookPublished
-from demo_project.bookstore.models import Book
+from demo_project.bookstore.contracts import AuthorDeleted, BookDeleted, BookPublished
+from demo_project.bookstore.models import Author, Book
 from eventbridge import Event, Reject
+from eventbridge.testing import assert_not_published, assert_published_once, captured_events, deliver
 
 
 def published(title="The Telling", name="Ursula K. Le Guin", email="ursula@example.org"):
@@ -79,18 +81,39 @@ def test_no_transaction_is_open_while_mail_is_sent():
     assert not consumer.atomic
 
 
-def test_the_books_of_a_deleted_author_go_and_each_is_an_event(author, book, recorded):
+def test_the_books_of_a_deleted_author_go_and_each_is_an_event(author, book):
     other = Book.objects.create(title="Tehanu", slug="tehanu", author_id=author.pk)
     kept = Book.objects.create(title="Solaris", slug="solaris", author_id=author.pk + 1)
-    event = Event.about(AuthorDeleted(author_id=author.pk, full_name="…"), source="/bookstore")
+    books = {book.pk, other.pk}
 
-    delete_their_books(event)
+    author.delete()
+    deliver(deletion.consumer)
 
+    cause = assert_published_once(AuthorDeleted)
     assert list(Book.objects.all()) == [kept]
-    assert sorted(event["book_id"] for event in recorded("book.deleted")) == sorted([book.pk, other.pk])
+    deleted = captured_events(BookDeleted)
+    assert {event.data.book_id for event in deleted} == books
+    assert {event.causationid for event in deleted} == {cause.id}
 
 
-def test_an_author_without_books_is_no_trouble(db, recorded):
+def test_a_book_that_is_published_ends_in_a_mail_to_its_author(book, mail_server):
+    book.publish()
+    deliver("consumers.email", "consumers.deletion")
+
+    (message,) = mail_server.messages
+    assert message["Message-ID"] == f"<{assert_published_once(BookPublished).id}@bookstore.example>"
+
+
+def test_without_an_address_the_letter_is_dead_at_once(db, mail_server):
+    nobody = Author.objects.create(full_name="Anonymous", short_name="Anon")
+    Book.objects.create(title="Beowulf", slug="beowulf", status="Published", author_id=nobody.pk)
+
+    [settled] = deliver("consumers.email", failures="retry")
+    assert (settled.state, str(settled.error)) == ("dead", "Anonymous has no email address")
+    assert mail_server.messages == []
+
+
+def test_an_author_without_books_is_no_trouble(db):
     delete_their_books(Event.about(AuthorDeleted(author_id=5, full_name="…"), source="/bookstore"))
 
-    assert recorded("book.deleted") == []
+    assert_not_published()
