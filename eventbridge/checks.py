@@ -62,7 +62,8 @@ def _bad_keys(given: dict[str, Any], kinds: dict[str, Any]) -> Iterator[CheckMes
             yield _error(1, f"EVENTBRIDGE has no key {key!r}.", f"Its keys are {', '.join(kinds)}.")
         elif not _is_a(value, kinds[key]):
             kind = _KINDS.get(typing.get_origin(kinds[key]), getattr(kinds[key], "__name__", str(kinds[key])))
-            yield _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}; it must be a {kind}.")
+            what = f"a {type(value).__name__}" if key == "BROKER_URL" else repr(value)  # it may hold a password
+            yield _error(2, f"EVENTBRIDGE[{key!r}] is {what}; it must be a {kind}.")
         elif isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
             yield _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}; it must be more than 0.")
 
@@ -82,14 +83,16 @@ def _bad_broker() -> Iterator[CheckMessage]:
             yield _error(3, "EVENTBRIDGE['BROKER_URL'] cannot be taken apart.", hint)
         elif scheme not in SCHEMES:
             hint = f"Begin it with one of {', '.join(f'{name}://' for name in SCHEMES)}."
-            yield _error(3, f"EVENTBRIDGE['BROKER_URL'] begins with {scheme!r}.", hint)
+            begins = f"begins with {scheme!r}" if rest and scheme.isalpha() else "has a part without a scheme"
+            yield _error(3, f"EVENTBRIDGE['BROKER_URL'] {begins}.", hint)
         elif scheme != "database" and ("?" in rest or "#" in rest):
             hint = "Write amqp(s)://user:password@host:port/vhost; time-outs and TLS have settings of their own."
             yield _error(3, "EVENTBRIDGE['BROKER_URL'] has a query string, which nobody would read.", hint)
         elif scheme == "amqp" and settings.BROKER_TLS:
             yield _error(3, "EVENTBRIDGE['BROKER_TLS'] is set, but BROKER_URL says amqp://.", "Write amqps://.")
         elif scheme == "database" and (alias := rest.partition("?")[0]) and alias not in connections:
-            yield _error(3, f"EVENTBRIDGE['BROKER_URL'] names the database {alias!r}, which DATABASES has not.")
+            names = f"the database {alias!r}" if not {*alias} & {*"@:/"} else "what is no alias of a database"
+            yield _error(3, f"EVENTBRIDGE['BROKER_URL'] names {names}, which DATABASES has not.")
     unknown = set(settings.BROKER_TLS) - _TLS_KEYS
     if unknown:
         hint = f"Its keys are {', '.join(sorted(_TLS_KEYS))}."

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.dispatch import Signal, receiver
 
+from eventbridge.wording import one_line, plain
+
 logger = logging.getLogger("eventbridge")
 _BRIEF = 500
 
@@ -52,35 +54,41 @@ changed = Signal()
 While it waits for the end of an outage it says so again, once a minute."""
 
 
+def _say(level: int, text: str, *values: Any) -> None:
+    """A line of the log, whatever the values hold: no message can forge another one, or steer a terminal."""
+    if logger.isEnabledFor(level):
+        logger.log(level, text, *(one_line(value) if isinstance(value, str) else value for value in values))
+
+
 @receiver(relayed)
 def _log_relayed(sender: Any, entries: Any, seconds: float, **kwargs: Any) -> None:
-    logger.debug("relayed %d events in %.0f ms", len(entries), seconds * 1000)
+    _say(logging.DEBUG, "relayed %d events in %.0f ms", len(entries), seconds * 1000)
 
 
 @receiver(parked)
 def _log_parked(sender: Any, entry: Any, reason: str, **kwargs: Any) -> None:
-    logger.error("parked %s %s: %s (see: eventbridge outbox list)", entry.type, entry.event_id, reason)
+    _say(logging.ERROR, "parked %s %s: %s (see: eventbridge outbox list)", entry.type, entry.event_id, reason)
 
 
 @receiver(handled)
 def _log_handled(sender: Any, consumer: Any, event: Any, attempt: int, seconds: float, **kwargs: Any) -> None:
-    logger.info(
-        "%s handled %s %s in %.0f ms (attempt %d)",
+    _say(
+        logging.INFO, "%s handled %s %s in %.0f ms (attempt %d)",
         consumer.name, event.type, event.id, seconds * 1000, attempt,
     )  # fmt: skip
 
 
 @receiver(duplicate)
 def _log_duplicate(sender: Any, consumer: Any, event: Any, **kwargs: Any) -> None:
-    logger.info("%s skipped %s %s: handled before", consumer.name, event.type, event.id)
+    _say(logging.INFO, "%s skipped %s %s: handled before", consumer.name, event.type, event.id)
 
 
 @receiver(retried)
 def _log_retried(
     sender: Any, consumer: Any, message: Any, attempt: int, after: float, error: Any, **kwargs: Any
 ) -> None:
-    logger.warning(
-        "%s failed on %s %s (attempt %d), next attempt in %g s: %s",
+    _say(
+        logging.WARNING, "%s failed on %s %s (attempt %d), next attempt in %g s: %s",
         consumer.name, message.type, message.id, attempt, after, brief(error),
     )  # fmt: skip
 
@@ -88,8 +96,8 @@ def _log_retried(
 @receiver(died)
 def _log_died(sender: Any, consumer: Any, letter: Any, **kwargs: Any) -> None:
     verdict = "rejected" if letter.reason == letter.Reason.REJECTED else "gave up on"
-    logger.error(
-        "%s %s %s %s in attempt %d, it is a dead letter now: %s",
+    _say(
+        logging.ERROR, "%s %s %s %s in attempt %d, it is a dead letter now: %s",
         consumer.name, verdict, letter.type or "a message", letter.event_id, letter.attempts,
         letter.error[:_BRIEF],
     )  # fmt: skip
@@ -105,18 +113,19 @@ def brief(error: BaseException) -> str:
 
 @receiver(replayed)
 def _log_replayed(sender: Any, letter: Any, **kwargs: Any) -> None:
-    logger.info("%s takes up dead letter %s again: %s %s", letter.consumer, letter.pk, letter.type, letter.event_id)
+    again = "%s takes up dead letter %s again: %s %s"
+    _say(logging.INFO, again, letter.consumer, letter.pk, letter.type, letter.event_id)
 
 
 @receiver(overdue)
 def _log_overdue(sender: Any, consumer: Any, message: Any, seconds: float, stack: str, **kwargs: Any) -> None:
     logger.critical(
         "%s has been handling %s %s for %.0f s, longer than its timeout; this process exits. It was at:\n%s",
-        consumer.name, message.type, message.id, seconds, stack,
+        consumer.name, one_line(message.type), one_line(message.id), seconds, plain(stack, keep="\n"),
     )  # fmt: skip
 
 
 @receiver(changed)
 def _log_changed(sender: Any, daemon: str, state: str, why: str = "", **kwargs: Any) -> None:
     level = {"waiting": logging.WARNING, "warned": logging.WARNING, "failed": logging.CRITICAL}.get(state, logging.INFO)
-    logger.log(level, "%s is %s%s", daemon, state, f": {why}" if why else "")
+    _say(level, "%s is %s%s", daemon, state, f": {why}" if why else "")

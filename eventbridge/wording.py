@@ -18,6 +18,8 @@ def plain(text: str, keep: str = "") -> str:
 
     That holds for the controls that colour or clear a terminal as for those that turn its direction.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in keep or unicodedata.category(c) == "Zs" else _spelled(c) for c in text)
 
 
@@ -58,8 +60,8 @@ def count(number: int, noun: str, several: str = "") -> str:
 def without_password(url: str) -> str:
     """A URL, or several with ``;`` between, with ``***`` for every password."""
     parts = _SEVERAL_URLS.split(url)
-    # Up to the last @: a password that was not encoded may hold any character.
-    return ";".join(re.sub(r"(://[^:@/]*:).*@", r"\1***@", part, flags=re.DOTALL) for part in parts)
+    # From the first colon to the last @: names and passwords that were not encoded may hold any character.
+    return ";".join(re.sub(r"(://[^:]*:).*@", r"\1***@", part, flags=re.DOTALL) for part in parts)
 
 
 def figures(values: Mapping[str, Any]) -> str:

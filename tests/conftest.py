@@ -5,17 +5,19 @@ with the reason; with CI set they fail.
 """
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import django
 import pytest
 from django.db import connections
 
+from tests.services.certificates import make_certificates
 from tests.services.hosts import NotAvailable
 from tests.services.mail import MailServer
 from tests.services.postgresql import PostgreSQL
@@ -25,6 +27,7 @@ from tests.services.proxy import Proxy
 from tests.services.rabbitmq import RabbitMQ, Vhost
 from tests.services.rabbitmq import rabbitmq as get_rabbitmq
 from tests.services.report import Report
+from tests.services.secrecy import SECRECY
 from tests.settings import smtp
 
 Server = TypeVar("Server", RabbitMQ, PostgreSQL)
@@ -70,9 +73,16 @@ def _uses_a_database(item: pytest.Item) -> bool:
     return in_a_django_case or bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Whatever the tests say: a daemon that told a password fails the run."""
+    if SECRECY.leaks:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if not config.option.collectonly:
         config.stash[REPORT].write(terminalreporter)
+        SECRECY.write(terminalreporter)
 
 
 # --- servers ---
@@ -90,6 +100,7 @@ def _serve(get: Callable[[], Server], name: str, config: pytest.Config) -> Itera
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
     config.stash[REPORT].use(server.name, server.version, server.how)
+    SECRECY.keep(unquote(urlsplit(server.url).password or ""))
     yield server
     server.close()
 
@@ -199,6 +210,14 @@ def daemon(processes: Processes, database_urls: dict[str, str], settings: Any) -
         return processes.python("-m", "django", *arguments, env={**ours, **(env or {})})
 
     return start
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ca.pem and other-ca.pem; server.pem with server.key, by the first, for `localhost` only."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificates")
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

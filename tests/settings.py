@@ -7,7 +7,7 @@ variable of a developer's own environment (DATABASE_URL, BROKER_URL) can lead th
 
 import os
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django
 
@@ -19,7 +19,7 @@ SQLITE_OPTIONS = {
 
 
 def database(url: str) -> dict[str, Any]:
-    """Django's settings for `postgres://user:password@host:port/name` or `sqlite:////absolute/path`."""
+    """Django's settings for `postgres://user:password@host:port/name?sslmode=…` or `sqlite:////absolute/path`."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return {
@@ -34,6 +34,7 @@ def database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
+        "OPTIONS": dict(parse_qsl(parts.query)),
     }
 
 

@@ -5,12 +5,22 @@ from datetime import datetime, timedelta
 
 from demo_project.trail.models import Step
 from eventbridge.models import DeadLetter, Heartbeat, OutboxEntry
+from eventbridge.wording import one_line
 
 NEWEST = 50
 
 
+class Told:
+    """What people are told: nothing in it turns the direction of a page, or steers a terminal that shows the JSON."""
+
+    def __post_init__(self) -> None:
+        for name, value in [*vars(self).items()]:
+            if isinstance(value, str):
+                object.__setattr__(self, name, one_line(value))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Stop:
+class Stop(Told):
     """One step on an event's way. `after` is the time since its recording, for people."""
 
     what: str
@@ -21,7 +31,7 @@ class Stop:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class Way(Told):
     """An event's way, from its recording to what was made of it."""
 
     id: str
@@ -32,7 +42,7 @@ class Way:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waiting:
+class Waiting(Told):
     """An event in the outbox. With a reason, it was set aside: the broker would not take it."""
 
     id: str
@@ -42,7 +52,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dead:
+class Dead(Told):
     """An event that a consumer gave up. `number` is what the replay command wants."""
 
     number: int
@@ -57,7 +67,7 @@ class Dead:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Daemon:
+class Daemon(Told):
     """A relay or a consumer that said lately that it is there."""
 
     role: str

@@ -107,6 +107,11 @@ def postgresql() -> PostgreSQL:
     return choose(ways, forced_by="EVENTBRIDGE_TEST_POSTGRESQL")
 
 
+def secure_postgresql(certificates: Path) -> PostgreSQL:
+    """A private one that takes clients by TLS alone, with server.pem and server.key of that folder."""
+    return _private(certificates)
+
+
 def _given(url: str) -> PostgreSQL:
     server = PostgreSQL(Elsewhere(URL_VARIABLE), url)
     if not server.serves():
@@ -114,13 +119,15 @@ def _given(url: str) -> PostgreSQL:
     return server
 
 
-def _private() -> PostgreSQL:
+def _private(certificates: Path | None = None) -> PostgreSQL:
     programs = _programs()
     password, port = secrets.token_urlsafe(12), free_port()
     host = PrivateProcess("postgresql", owner=_owner())
     try:
         _create_cluster(host, programs, password)
         host.command = _server_command(host.folder, programs, port)
+        if certificates:
+            _secure(host, certificates)
         host.stop_signal = signal.SIGINT
         host.start()
         server = PostgreSQL(host, f"postgresql://{USER}:{quote(password)}@127.0.0.1:{port}/postgres")
@@ -164,6 +171,18 @@ def _create_cluster(host: PrivateProcess, programs: Path, password: str) -> None
     )
 
 
+def _secure(host: PrivateProcess, certificates: Path) -> None:
+    """Under the names that PostgreSQL looks for. It takes no key that others may read."""
+    data = host.folder / "data"
+    for name, source in {"server.crt": "server.pem", "server.key": "server.key"}.items():
+        shutil.copyfile(certificates / source, data / name)
+        (data / name).chmod(0o600)
+        if host.owner:
+            shutil.chown(data / name, host.owner)
+    (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+    host.command = [*host.command, "-c", "ssl=on"]
+
+
 def _server_command(folder: Path, programs: Path, port: int) -> list[str]:
     """Loopback only. Tests kill processes, not machines: fsync would only be slow (on by the variable)."""
     options = {
@@ -182,11 +201,13 @@ def _in_container() -> PostgreSQL:
     have_image(image)
     from testcontainers.community.postgres import PostgresContainer
 
-    port = free_port()
-    container = PostgresContainer(image, username=USER, password=USER, dbname="postgres").with_bind_ports(5432, port)
+    port, password = free_port(), secrets.token_urlsafe(12)
+    container = PostgresContainer(image, username=USER, password=password, dbname="postgres")
+    container.with_bind_ports(5432, port)
     host = ContainerHost(container, image)
     host.launch()
-    server = PostgreSQL(host, f"postgresql://{USER}:{USER}@{container.get_container_host_ip()}:{port}/postgres")
+    address = container.get_container_host_ip()
+    server = PostgreSQL(host, f"postgresql://{USER}:{quote(password)}@{address}:{port}/postgres")
     wait_for(server.serves, timeout=60, every=0.1, what="PostgreSQL to serve")
     return server
 
@@ -198,4 +219,4 @@ def _installed() -> PostgreSQL:
     return server
 
 
-__all__ = ["NotAvailable", "PostgreSQL", "postgresql"]
+__all__ = ["NotAvailable", "PostgreSQL", "postgresql", "secure_postgresql"]

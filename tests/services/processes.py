@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.services.secrecy import SECRECY
 from tests.services.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +92,12 @@ class Processes:
         return self.start(sys.executable, *arguments, env=env)
 
     def close(self) -> None:
-        """Kill what still runs; print every output, which pytest shows with a test that failed."""
+        """Kill what still runs; print every output, which pytest shows with a test that failed.
+
+        A password in one of them, or among the arguments, fails the whole run.
+        """
         for process in self._started:
             process.kill()
-            print(f"--- {process}\n{process.output}")
+            told = f"--- {process}\n{process.output}"
+            SECRECY.search(told)
+            print(told)

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import secrets
 import shutil
 import urllib.error
 import urllib.request
@@ -72,6 +73,11 @@ class Vhost:
     name: str
     url: str
     management: Management | None
+
+    def as_user(self, user: str, password: str) -> str:
+        """Its URL for somebody else."""
+        place = self.url.rpartition("@")[2]
+        return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@{place}"
 
     def queues(self) -> list[str]:
         """The names of its queues, sorted."""
@@ -246,14 +252,14 @@ def _given(url: str) -> RabbitMQ:
 
 
 def _private() -> RabbitMQ:
-    program = _program()
+    program, password = _program(), secrets.token_urlsafe(12)
     amqp, distribution, management = free_port(), free_port(), free_port()
     host = PrivateProcess("rabbitmq")
-    _configure(host.folder, amqp, management)
+    _configure(host.folder, amqp, management, password)
     host.env = _environment(host.folder, program.parent, distribution)
     host.command = [str(program)]
     host.start()
-    broker = RabbitMQ(host, f"amqp://guest:guest@127.0.0.1:{amqp}//", f"http://127.0.0.1:{management}")
+    broker = RabbitMQ(host, f"amqp://guest:{password}@127.0.0.1:{amqp}//", f"http://127.0.0.1:{management}")
     try:
         host.ready(lambda: listens(amqp) and broker.management.answers() and broker.serves())
     except BaseException:
@@ -274,10 +280,11 @@ def _program() -> Path:
     raise NotAvailable("rabbitmq-server is not installed")
 
 
-def _configure(folder: Path, amqp: int, management: int) -> None:
+def _configure(folder: Path, amqp: int, management: int, password: str) -> None:
     (folder / "enabled_plugins").write_text("[rabbitmq_management].")
     (folder / "rabbitmq.conf").write_text(
         f"listeners.tcp.default = 127.0.0.1:{amqp}\n"
+        f"default_pass = {password}\n"
         f"management.tcp.ip = 127.0.0.1\n"
         f"management.tcp.port = {management}\n"
         "disk_free_limit.absolute = 50MB\n"
@@ -310,12 +317,14 @@ def _in_container() -> RabbitMQ:
     have_image(image)
     from testcontainers.community.rabbitmq import RabbitMqContainer
 
-    amqp, management = free_port(), free_port()
-    container = RabbitMqContainer(image).with_bind_ports(5672, amqp).with_bind_ports(15672, management)
+    amqp, management, password = free_port(), free_port(), secrets.token_urlsafe(12)
+    container = (
+        RabbitMqContainer(image, password=password).with_bind_ports(5672, amqp).with_bind_ports(15672, management)
+    )
     host = ContainerHost(container, image)
     host.launch()
     address = container.get_container_host_ip()
-    broker = RabbitMQ(host, f"amqp://guest:guest@{address}:{amqp}//", f"http://{address}:{management}")
+    broker = RabbitMQ(host, f"amqp://guest:{password}@{address}:{amqp}//", f"http://{address}:{management}")
     with suppress(RuntimeError):  # an image without the plugin: tests share the one virtual host
         host.run("rabbitmq-plugins", "enable", "rabbitmq_management")
         wait_for(broker.management.answers, timeout=30, every=0.1, what="the management interface")

@@ -58,7 +58,7 @@ def _users(broker: RabbitMQ, vhost: Vhost) -> Iterator[Callable[..., str]]:
         broker.ctl("set_permissions", "-p", vhost.name, user, configure, write, read)
         if topics:
             broker.ctl("set_topic_permissions", "-p", vhost.name, user, "eventbridge.events", topics, ".*")
-        return vhost.url.replace("guest:guest@", f"{user}:secret@")
+        return vhost.as_user(user, "secret")
 
     yield make
     for user in made:

@@ -3,7 +3,6 @@
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -15,26 +14,6 @@ from eventbridge.errors import Unavailable
 from tests.contract.bench import take
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
-
-
-def _openssl(*arguments, cwd):
-    subprocess.run(["openssl", *arguments], cwd=cwd, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory):
-    """ca.pem and other-ca.pem; server.pem with server.key, by the first, for `localhost` only."""
-    folder = tmp_path_factory.mktemp("tls")
-    for name in ("ca", "other-ca"):
-        request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-        extensions = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
-        _openssl(*request, *extensions, "-keyout", f"{name}.key", "-out", f"{name}.pem", cwd=folder)
-    request = ["req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
-    _openssl(*request, "-keyout", "server.key", "-out", "server.csr", cwd=folder)
-    (folder / "names").write_text("subjectAltName=DNS:localhost\nauthorityKeyIdentifier=keyid\n")
-    sign = ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2"]
-    _openssl(*sign, "-extfile", "names", "-out", "server.pem", cwd=folder)
-    return folder
 
 
 class Terminator:
@@ -95,9 +74,10 @@ def secure(port, vhost, certificates, make_bench):
     """A bench by way of TLS, to this host, with these TLS options."""
 
     def make(host, **tls):
-        path = urlsplit(vhost.url).path
+        parts = urlsplit(vhost.url)
         options = {"ca": str(certificates / "ca.pem"), **tls}
-        return make_bench(f"amqps://guest:guest@{host}:{port}{path}", tls=options, connect_timeout=3)
+        who = f"{parts.username}:{parts.password}"
+        return make_bench(f"amqps://{who}@{host}:{port}{parts.path}", tls=options, connect_timeout=3)
 
     return make
 

@@ -1,0 +1,11 @@
+"""The tests' settings in a project that logs everything, of every library."""
+
+from tests.settings import *  # noqa: F403
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"all": {"format": "{levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "all"}},
+    "root": {"handlers": ["stderr"], "level": "DEBUG"},
+}
