@@ -1,5 +1,7 @@
 """The app: finds every ``events.py``, as the admin finds every ``admin.py``."""
 
+from importlib.util import find_spec
+
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
@@ -18,3 +20,7 @@ class EventbridgeConfig(AppConfig):
 
             trail.connect()
         autodiscover_modules("events")
+        if settings.METRICS and find_spec("prometheus_client"):  # without it a check says so
+            from eventbridge import metrics
+
+            metrics.connect()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
 
@@ -86,6 +86,15 @@ def consume_daemon(consumers: Iterable[Consumer], health_address: str | None = N
     daemon = _daemon(health_address)
     daemon.parts.extend(_crew(consumer, daemon) for consumer in consumers)
     return daemon
+
+
+def gauges_of(daemon: Daemon) -> list[Callable[[], None]]:
+    """The chores that keep a daemon's gauges, if METRICS is on. It serves them from now on."""
+    if not settings.METRICS:
+        return []
+    from eventbridge import metrics
+
+    return [metrics.watch(daemon)]
 
 
 def _crew(consumer: Consumer, daemon: Daemon) -> Crew:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,7 +54,14 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         return [_error(1, "EVENTBRIDGE is not a dict.", "Write EVENTBRIDGE = {'SOURCE': '/shop', …}.")]
     kinds = typing.get_type_hints(Settings)
     found = list(_bad_keys(given, kinds))
-    return found or [*_bad_broker(), *_bad_times(), *_bad_source(given), *_bad_trail(), *_bad_health()]
+    return found or [
+        *_bad_broker(),
+        *_bad_times(),
+        *_bad_source(given),
+        *_bad_trail(),
+        *_bad_health(),
+        *_bad_telemetry(),
+    ]
 
 
 def _bad_keys(given: dict[str, Any], kinds: dict[str, Any]) -> Iterator[CheckMessage]:
@@ -129,6 +137,12 @@ def _bad_health() -> Iterator[CheckMessage]:
         place_of(settings.HEALTH_ADDRESS or "127.0.0.1:0")
     except ValueError as error:
         yield _error(7, f"EVENTBRIDGE['HEALTH_ADDRESS']: {error}.")
+
+
+def _bad_telemetry() -> Iterator[CheckMessage]:
+    if settings.METRICS and not find_spec("prometheus_client"):
+        text = "EVENTBRIDGE['METRICS'] is on, but prometheus-client is not installed."
+        yield _error(9, text, "Install eventbridge[prometheus].")
 
 
 def _bad_trail() -> Iterator[CheckMessage]:

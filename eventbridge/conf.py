@@ -44,6 +44,8 @@ class Settings:
     """Where a daemon serves its health by HTTP. Port 0: a free one, which ``status`` shows. Empty: nowhere."""
     STUCK_AFTER: float = 60.0
     """A loop of a daemon that has not turned for so long is stuck: /livez and systemd's watchdog say so."""
+    METRICS: bool = False
+    """Whether processes that start count for Prometheus, and daemons serve /metrics (``eventbridge[prometheus]``)."""
     INBOX_RETENTION: float = 30 * 86400.0
     """How long the inbox remembers handled events: longer than any redelivery or replay."""
     TRAIL: bool = False

@@ -71,8 +71,9 @@ EVENTBRIDGE: dict[str, Any] = {
 for _key in ("RELAY_LEASE", "CONFIRM_TIMEOUT", "SHUTDOWN_TIMEOUT", "STUCK_AFTER"):
     if f"SHOP_{_key}" in os.environ:
         EVENTBRIDGE[_key] = float(os.environ[f"SHOP_{_key}"])
-if os.environ.get("SHOP_TRAIL"):
-    EVENTBRIDGE["TRAIL"] = True
+for _key in ("TRAIL", "METRICS"):
+    if os.environ.get(f"SHOP_{_key}"):
+        EVENTBRIDGE[_key] = True
 
 
 def smtp(host: str, port: int) -> dict[str, Any]:

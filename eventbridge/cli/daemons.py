@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from django.core.management.base import CommandError
 from django.db import OperationalError
 
-from eventbridge.assembly import Pruning, consume_daemon, make_relay, relay_daemon
+from eventbridge.assembly import Pruning, consume_daemon, gauges_of, make_relay, relay_daemon
 from eventbridge.cli.arguments import Commands, add_database, command
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import consumers_of, need_broker, need_database, show_log
@@ -107,7 +107,8 @@ def run_relay(console: Console, options: Namespace) -> int:
         consumers_of(settings.CONSUMERS)
     if options.once or options.drain:
         return _relay_here(console, options)
-    return _end(relay_daemon(options.database, options.health_address).run())
+    daemon = relay_daemon(options.database, options.health_address)
+    return _end(daemon.run(gauges_of(daemon)))
 
 
 def run_consumers(console: Console, options: Namespace) -> int:
@@ -120,7 +121,8 @@ def run_consumers(console: Console, options: Namespace) -> int:
     consumers = consumers_of(modules)
     _prepare(options, {consumer.database for consumer in consumers})
     pruning = Pruning(consumer.database for consumer in consumers)
-    return _end(consume_daemon(consumers, options.health_address).run([pruning]))
+    daemon = consume_daemon(consumers, options.health_address)
+    return _end(daemon.run([pruning, *gauges_of(daemon)]))
 
 
 def _end(code: int) -> int:
