@@ -3,7 +3,7 @@
 import sqlite3
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -195,7 +195,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(daemon, tmp_path, co
     process = daemon("eventbridge", *command, env={"SHOP_DATABASE_URL": f"sqlite:///{folder}/db.sqlite3"})
     process.wait_for_output("is waiting")
     folder.mkdir()
-    with sqlite3.connect(connections["default"].settings_dict["NAME"]) as ours:
+    with closing(sqlite3.connect(connections["default"].settings_dict["NAME"])) as ours:
         ours.execute("VACUUM INTO ?", [str(folder / "db.sqlite3")])
     process.wait_for_output("is ready", timeout=30)
     process.terminate()
