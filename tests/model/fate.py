@@ -1,0 +1,143 @@
+"""Fate: where a process of the model dies, loses its database, or is overtaken. Nothing of it is in eventbridge."""
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import pytest
+from django.db import OperationalError, connections
+
+from eventbridge.errors import Unavailable
+
+
+class Died(BaseException):
+    """The process is gone. No Exception, and nothing that a worker takes for its handler's failure."""
+
+
+class Place(NamedTuple):
+    """Before or after a method. ``link``: it speaks to the broker, not to the database."""
+
+    method: str
+    moment: Literal["before", "after"]
+    link: bool = False
+
+
+_OUTBOX = "eventbridge.models.outbox:OutboxQuerySet"
+_INBOX = "eventbridge.models.inbox:InboxQuerySet"
+_BROKER = "eventbridge.models.broker:MessageQuerySet"
+_LETTERS = "eventbridge.models.dead_letter:DeadLetterQuerySet"
+_COMMIT = "django.db.backends.base.base:BaseDatabaseWrapper._commit"
+_DELIVERY = "eventbridge.transports.rabbitmq.delivery:RabbitDelivery"
+_CHANNEL = "eventbridge.transports.rabbitmq.confirms:ConfirmChannel"
+
+_COMMITTING = {"committing": Place(_COMMIT, "before"), "committed": Place(_COMMIT, "after")}
+SITE = {"recorded": Place(f"{_OUTBOX}.record", "after"), **_COMMITTING}
+RELAY = {
+    "leading": Place("eventbridge.models.lease:LeaseQuerySet.take", "after"),
+    "read": Place(f"{_OUTBOX}.pending", "after"),
+    "flushed": Place(f"{_CHANNEL}.flush", "after", link=True),
+    "confirming": Place(f"{_CHANNEL}.read", "after", link=True),
+    "putting": Place(f"{_BROKER}.put", "before"),
+    "put": Place(f"{_BROKER}.put", "after"),
+    "deleting": Place(f"{_OUTBOX}.done", "before"),
+    "deleted": Place(f"{_OUTBOX}.done", "after"),
+    "parking": Place(f"{_OUTBOX}.park", "before"),
+    "parked": Place(f"{_OUTBOX}.park", "after"),
+}
+CONSUMER = {
+    **_COMMITTING,
+    "taken": Place(f"{_BROKER}.take", "after"),
+    "settling": Place(f"{_BROKER}.done", "before"),
+    "settled": Place(f"{_BROKER}.done", "after"),
+    "putting back": Place(f"{_BROKER}.put_back", "before"),
+    "put back": Place(f"{_BROKER}.put_back", "after"),
+    "marking": Place(f"{_INBOX}.mark", "before"),
+    "marked": Place(f"{_INBOX}.mark", "after"),
+    "unmarked": Place(f"{_INBOX}.unmark", "after"),
+    "claimed": Place(f"{_INBOX}.claim", "after"),
+    "handled": Place("eventbridge.worker:Worker._run", "after"),
+    "retrying": Place(f"{_DELIVERY}._store", "before", link=True),
+    "retried": Place(f"{_DELIVERY}._store", "after", link=True),
+    "burying": Place(f"{_LETTERS}.bury", "before"),
+    "buried": Place(f"{_LETTERS}.bury", "after"),
+    "replay taken": Place(f"{_LETTERS}.take", "after"),
+    "replay forgetting": Place("eventbridge.replays:Replays.forget", "before"),
+    "replay put back": Place(f"{_LETTERS}.later", "after"),
+}
+PLACES = {**SITE, **RELAY, **CONSUMER}
+
+
+@dataclass(frozen=True)
+class Blow:
+    """What happens where: at the so-manyth passing of a place the process dies, loses its link, or is overtaken."""
+
+    place: str
+    how: Literal["dies", "breaks", "is overtaken"]
+    passing: int = 1
+
+
+@dataclass
+class Fate:
+    """The blow that is due, if one is. It falls once."""
+
+    due: Blow | None = None
+    left: int = 0
+    fallen: Blow | None = None
+    overtake: Callable[[], None] = field(default=lambda: None)
+    suspect: tuple[str, str] | None = None
+    """The consumer and the event's id of the suspect that was marked last."""
+
+    def expect(self, blow: Blow | None) -> None:
+        self.due, self.left, self.fallen = blow, blow.passing if blow else 0, None
+
+    @property
+    def has_fallen(self) -> bool:
+        return self.fallen is not None
+
+    def expect_nothing_more(self) -> None:
+        self.due = None
+
+    def passed(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """A process is at this place now. Raises what happens to it there."""
+        if name == "marking":
+            _, consumer, (_, event_id) = arguments
+            self.suspect = consumer, event_id
+        if self.due is None or self.due.place != name:
+            return
+        self.left -= 1
+        if self.left == 0:
+            self.fallen, self.due = self.due, None
+            self._strike(self.fallen)
+
+    def _strike(self, blow: Blow) -> None:
+        if blow.how == "is overtaken":
+            self.overtake()
+        elif blow.how == "breaks" and PLACES[blow.place].link:
+            raise Unavailable("the link was cut")
+        else:
+            # What was not committed is gone, as when the server notices that its client is.
+            connections["default"].close()
+            raise Died if blow.how == "dies" else OperationalError("the connection was cut")
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, fate: Fate) -> None:
+    """Let every place ask this fate, until the test is over."""
+    for method in {place.method for place in PLACES.values()}:
+        module, _, path = method.partition(":")
+        owner, _, name = path.partition(".")
+        cls = getattr(importlib.import_module(module), owner)
+        names = {place.moment: key for key, place in PLACES.items() if place.method == method}
+        monkeypatch.setattr(cls, name, _watched(getattr(cls, name), names, fate))
+
+
+def _watched(original: Callable[..., Any], names: dict[Any, str], fate: Fate) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        fate.passed(names.get("before", ""), arguments)
+        result = original(*arguments, **named)
+        fate.passed(names.get("after", ""), arguments)
+        return result
+
+    return wrapped
