@@ -64,6 +64,13 @@ def test_a_failure_tells_the_nearest_event_and_what_else_there_was():
     )
 
 
+def test_of_those_equally_near_it_is_the_last():
+    emit(Ordered(number=1))
+    emit(Ordered(number=2))
+
+    assert "was  2" in failure(assert_published, Ordered, number=7)
+
+
 def test_a_type_that_was_not_published_at_all_has_no_nearest():
     emit(Packed(item="lamp"))
 

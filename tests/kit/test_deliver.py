@@ -1,6 +1,7 @@
 """deliver(): what its handlers do, how it settles, and what it never does."""
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from eventbridge import Consumer, Event, Reject, Retry, emit, emit_many, event_type, telemetry
 from eventbridge.errors import MalformedMessage, RolledBack
 from eventbridge.models import DeadLetter, InboxEntry, Lease, OutboxEntry
+from eventbridge.outage import Hindered
 from eventbridge.testing import assert_published, captured_events, deliver
 from tests.kit.parts import Ordered, Packed, log, notes, packing, sending, write
 from tests.shop.models import Note, Tag
@@ -273,11 +275,9 @@ def test_in_a_batch_the_failing_event_alone_is_charged():
 def test_a_handler_that_breaks_its_transaction_in_silence_fails_as_in_production():
     def swallow(event: Event[Counted]) -> None:
         write("lost")
-        try:
+        with suppress(IntegrityError):
             Tag.objects.create(name="once")
             Tag.objects.create(name="once")
-        except IntegrityError:
-            pass
 
     emit(Counted(number=1))
     with pytest.raises(RolledBack, match="caught a database error"):
@@ -294,10 +294,11 @@ def test_an_event_that_does_not_fit_its_readers_class_is_found():
     reader.handles(CountedElsewhere)(ignore)
     emit(Counted(number=1))
 
-    with pytest.raises(MalformedMessage, match=r"number"):
-        deliver(reader)
-    letter = DeadLetter.objects.get()
-    assert letter.reason == DeadLetter.Reason.MALFORMED
+    [settled] = deliver(reader, failures="collect")
+    assert settled.state == "dead"
+    assert isinstance(settled.error, MalformedMessage)
+    assert settled.event.data == {"number": 1}
+    assert DeadLetter.objects.get().reason == DeadLetter.Reason.MALFORMED
 
 
 def test_ctrl_c_ends_the_test_even_while_failures_are_collected():
@@ -307,6 +308,15 @@ def test_ctrl_c_ends_the_test_even_while_failures_are_collected():
     emit(Counted(number=1))
     with pytest.raises(KeyboardInterrupt):
         deliver(counter(interrupt), failures="collect")
+
+
+def test_a_database_that_fails_is_waited_for_by_no_test():
+    emit(Counted(number=1))
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE eventbridge_inbox RENAME TO eventbridge_inbox_gone")
+
+    with pytest.raises(Hindered, match="eventbridge_inbox"):
+        deliver(counter(count), failures="collect")
 
 
 def test_handlers_that_emit_without_end_are_stopped():
@@ -368,6 +378,18 @@ def test_without_atomic_a_database_error_leaves_the_tests_transaction_usable():
         deliver(sending)
 
     assert Note.objects.count() == 0  # which autocommit would have kept: a test's transaction has to give it up
+    write("it goes on")
+
+
+def test_without_atomic_a_database_error_that_is_swallowed_fails_too():
+    def swallow(event: Event[Counted]) -> None:
+        with suppress(IntegrityError):
+            Tag.objects.create(name="once")
+            Tag.objects.create(name="once")
+
+    emit(Counted(number=1))
+    with pytest.raises(RolledBack, match="the handler, in the transaction of its test, caught a database error"):
+        deliver(counter(swallow, atomic=False))
     write("it goes on")
 
 

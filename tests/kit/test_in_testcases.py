@@ -1,5 +1,7 @@
 """The kit in Django's own test cases, with one database and with two, and in coroutines."""
 
+from unittest.mock import patch
+
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
@@ -72,6 +74,11 @@ class TwoDatabases(TestCase):
         assert len(deliver(log, using="default")) == 1
         forget_events(using="archive")
         assert [event.data.item for event in captured_events(Packed)] == ["here"]
+
+    def test_a_mirror_is_not_read_twice(self) -> None:
+        emit(Packed(item="lamp"), using="archive")
+        with patch.dict(connections["archive"].settings_dict["TEST"], MIRROR="default"):
+            assert_not_published()
 
 
 class Committing(TransactionTestCase):
