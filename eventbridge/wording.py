@@ -20,10 +20,11 @@ def plain(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in keep or unicodedata.category(c) == "Zs" else _spelled(c) for c in text)
+    return "".join(c if c.isprintable() or c in keep or unicodedata.category(c) == "Zs" else spelled(c) for c in text)
 
 
-def _spelled(character: str) -> str:
+def spelled(character: str) -> str:
+    r"""The character's code, as Python writes it: ``\x1b``, ``\u202e``."""
     code = ord(character)
     if code > 0xFFFF:  # noqa: PLR2004 - the last one that four digits spell
         return f"\\U{code:08x}"

@@ -19,7 +19,7 @@ from eventbridge.cli.story import as_json, tell
 from eventbridge.cli.times import age_at, with_zone
 from eventbridge.models import DeadLetter, Heartbeat
 from eventbridge.models.dead_letter import DeadLetterQuerySet
-from eventbridge.wording import count
+from eventbridge.wording import count, one_line
 
 _NOUN = "dead letter"
 
@@ -230,7 +230,7 @@ def _tell_of_absent(console: Console, database: str, letters: DeadLetterQuerySet
         wanted |= set(letters.filter(pk__in=chunk).order_by().values_list("consumer", flat=True).distinct())
     alive = Heartbeat.objects.using(database).alive().filter(role="consumer", name__in=wanted)
     for name in sorted(wanted - set(alive.values_list("name", flat=True))):
-        console.warn(f"No process of consumer {name} is running: they are replayed when one is started.")
+        console.warn(f"No process of consumer {one_line(name)} is running: they are replayed when one is started.")
 
 
 def _wait(console: Console, letters: DeadLetterQuerySet, ids: Sequence[int]) -> int:

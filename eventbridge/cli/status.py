@@ -14,7 +14,7 @@ from eventbridge.cli.console import Console
 from eventbridge.diagnosis import STOPPED, Problem, diagnose
 from eventbridge.models import OutboxEntry
 from eventbridge.status import Outbox, Process, Report, take_report
-from eventbridge.wording import age, figures
+from eventbridge.wording import age, figures, one_line
 
 Row = tuple[object, ...]
 
@@ -57,9 +57,9 @@ def _tell(console: Console, report: Report, problems: Sequence[Problem]) -> None
     if not problems:
         console.say("All is well.", "success")
     for problem in problems:
-        console.say(problem.what, "error" if problem.severity == STOPPED else "warning")
+        console.say(one_line(problem.what), "error" if problem.severity == STOPPED else "warning")
         if problem.command:
-            console.say(f"    {problem.command}")
+            console.say(f"    {one_line(problem.command)}")
     rows = [*_outboxes(report), *_daemons(report), *_queues(report)]
     if rows:
         console.say()

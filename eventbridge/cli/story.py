@@ -38,7 +38,7 @@ def _text(body: bytes) -> str | None:
 
 def tell(console: Console, letter: DeadLetter) -> None:
     """What happened, the event, the traceback, the body, and what can be done."""
-    console.say(f"Dead letter {letter.pk} of {letter.consumer}", "bold")
+    console.say(f"Dead letter {letter.pk} of {one_line(letter.consumer)}", "bold")
     console.say()
     _facts(console, _what_happened(letter))
     _facts(console, _the_event(letter))
