@@ -34,6 +34,8 @@ began = Signal()
 ended = Signal()
 """``consumer``, ``event``, ``message``, ``attempt``, ``seconds``, ``error``: it returned (``""``), or raised
 an exception of that class. Its transaction has yet to commit: that is ``handled``."""
+hook_failed = Signal()
+"""``consumer``, ``error``: a handler's ``transaction.on_commit`` hook failed; its work is committed all the same."""
 handled = Signal()
 """``consumer``, ``event``, ``attempt``, ``seconds``, ``batch``: a handler did its work."""
 duplicate = Signal()
@@ -68,6 +70,12 @@ def _log_relayed(sender: Any, entries: Any, seconds: float, **kwargs: Any) -> No
 @receiver(parked)
 def _log_parked(sender: Any, entry: Any, reason: str, **kwargs: Any) -> None:
     _say(logging.ERROR, "parked %s %s: %s (see: eventbridge outbox list)", entry.type, entry.event_id, reason)
+
+
+@receiver(hook_failed)
+def _log_hook_failed(sender: Any, consumer: Any, error: Exception, **kwargs: Any) -> None:
+    text = "%s committed its work, then a transaction.on_commit hook failed, which is not tried again: %s"
+    _say(logging.ERROR, text, consumer.name, brief(error))
 
 
 @receiver(handled)

@@ -6,13 +6,33 @@ the end without a word: the block looks as if it had succeeded. Whoever must kno
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 
 from eventbridge.errors import RolledBack
 
 _ADVICE = "put what may fail into a transaction.atomic() of its own, and leave the connection open"
+
+
+@contextmanager
+def committing(using: str, after_all: Callable[[Exception], None]) -> Iterator[None]:
+    """``atomic()`` whose ``on_commit`` hooks cannot make a failure of what is committed.
+
+    Django lets a hook's exception out of the block, as if the work had failed; ``after_all`` gets it
+    instead, and the hooks after that one have not run.
+    """
+    committed: list[bool] = []
+    try:
+        with transaction.atomic(using=using):
+            transaction.on_commit(lambda: committed.append(True), using=using)
+            yield
+    except Exception as error:
+        if not committed:
+            raise
+        after_all(error)
 
 
 def must_be_intact(using: str, opened: Any, who: str) -> None:

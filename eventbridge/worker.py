@@ -16,7 +16,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import DatabaseError, InterfaceError, connections
 
 from eventbridge import telemetry
 from eventbridge.consumer import Consumer, Handler
@@ -28,7 +28,7 @@ from eventbridge.obituary import obituary
 from eventbridge.outage import Patience, Stopped, our_own
 from eventbridge.redaction import kind_of, told
 from eventbridge.topology import EVENTS, REQUEUE
-from eventbridge.transactions import must_be_intact, must_not_have_ended
+from eventbridge.transactions import committing, must_be_intact, must_not_have_ended
 from eventbridge.transports import Delivery, Message
 from eventbridge.wire import decode
 
@@ -157,7 +157,7 @@ class Worker:
         if not self.consumer.atomic:
             return self._handle_outside(list(first.values()))
         using = self.consumer.database
-        with transaction.atomic(using=using):
+        with committing(using, self._hook_failed):
             with our_own():
                 new = self._inbox.claim(self.consumer.name, list(first))
             fresh = [attempt for attempt in attempts if attempt.key in new and first[attempt.key] is attempt]
@@ -269,6 +269,10 @@ class Worker:
         if delivery.redelivered and event:
             key = event.source, event.id
             self.patiently.on_our_own(lambda: self._inbox.unmark(self.consumer.name, key))
+
+    def _hook_failed(self, error: Exception) -> None:
+        """After the commit: the event is handled, whatever its ``on_commit`` hooks make of it."""
+        telemetry.hook_failed.send_robust(Worker, consumer=self.consumer, error=told(error, self.consumer.redact))
 
     def _count(self, outcome: str) -> None:
         with self._counting:

@@ -89,6 +89,19 @@ def test_the_effect_and_the_inbox_row_are_there_before_the_acknowledgement():
     assert seen == [(["1"], 1, False)]
 
 
+def test_a_hook_that_fails_after_the_commit_makes_no_failure_of_what_is_done(caplog: pytest.LogCaptureFixture):
+    def handler(event: Event[Happened]) -> None:
+        note(event)
+        transaction.on_commit(lambda: 1 / 0)
+
+    batch = [delivery(number) for number in (1, 2)]
+    worker(handler, batch=2).handle(batch)
+    assert [each.settled for each in batch] == [["ack"], ["ack"]]
+    assert notes() == ["1", "2"]
+    assert "worker.test committed its work, then a transaction.on_commit hook failed" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_an_event_that_is_delivered_twice_takes_effect_once():
     one, other = delivery(), None
     other = Delivery(one.message)

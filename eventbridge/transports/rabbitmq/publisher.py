@@ -37,13 +37,13 @@ class Publisher:
     def publish(self, messages: Sequence[Message]) -> Sequence[Outcome]:
         """Publish in order; return one outcome per message, in the same order.
 
-        Returns within ``confirm_timeout`` seconds. Raises Unavailable, with the outcomes known so
+        Returns within ``confirm_timeout`` seconds of its turn. Raises Unavailable, with the outcomes known so
         far, when no broker was to be had or it did not answer about all; also when an exchange does
         not exist or is closed to this user as a whole: that is no event's fault, so nothing is refused.
         """
-        batch = _Batch(messages, monotonic() + self.options.confirm_timeout)
         with self._link.turn():
-            self._batch = batch
+            # From its turn on: a thread that waited for others' batches would doubt a link that is well.
+            self._batch = batch = _Batch(messages, monotonic() + self.options.confirm_timeout)
             try:
                 while batch.waiting:
                     self._pipeline(batch)
