@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connections, transaction
 
@@ -17,20 +18,24 @@ logger = logging.getLogger("eventbridge")
 @contextmanager
 def as_in_autocommit(using: str) -> Iterator[None]:
     """What was done before an error stays done; but a database error in the test's transaction costs it."""
-    opened = connections[using].connection
-    point = transaction.savepoint(using)
-    who = "the handler, in the transaction of its test,"
-    try:
-        yield
-        must_be_intact(using, opened, who)
-    except BaseException:
+    opened, failed = connections[using].connection, None
+    with transaction.atomic(using):
         try:
-            must_be_intact(using, opened, who)
-        except RolledBack:
-            transaction.set_rollback(False, using)
-            transaction.savepoint_rollback(point, using)
-        raise
-    transaction.savepoint_commit(point, using)
+            yield
+        except BaseException as error:
+            failed = error
+        if why := _broken(using, opened):
+            raise failed or why
+    if failed:
+        raise failed
+
+
+def _broken(using: str, opened: Any) -> RolledBack | None:
+    try:
+        must_be_intact(using, opened, "the handler, in the transaction of its test,")
+    except RolledBack as why:
+        return why
+    return None
 
 
 @contextmanager
