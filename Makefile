@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 BIN := $(CURDIR)/$(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgresql check chaos bench clean
+.PHONY: help demo test test-sqlite test-postgresql check audit chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test-sqlite: $(VENV)/.dev ## run all tests with SQLite as the database
 test-postgresql: $(VENV)/.dev ## run the tests that use the database with PostgreSQL
 	EVENTBRIDGE_TEST_DATABASE=postgresql $(PY) -m pytest $(ARGS)
 
-check: $(VENV)/.dev ## ruff, mypy, import boundaries, missing migrations, Django's own checks
+check: $(VENV)/.dev ## ruff, mypy, import boundaries, migrations, Django's own checks, known vulnerabilities if they can be asked for
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -38,6 +38,11 @@ check: $(VENV)/.dev ## ruff, mypy, import boundaries, missing migrations, Django
 	DJANGO_SETTINGS_MODULE=tests.settings $(PY) -m django makemigrations --check --dry-run
 	$(PY) demo_project/manage.py check
 	$(PY) demo_project/manage.py check --deploy --fail-level ERROR
+	$(PY) -m pip check
+	@$(PY) .ci/audit.py || [ $$? = 2 ]
+
+audit: $(VENV)/.dev ## look for known vulnerabilities in the pinned versions; fails where no advisory service answers
+	@$(PY) .ci/audit.py
 
 chaos: $(VENV)/.dev ## break everything at once, and look for what was lost (MINUTES=2.5 SEED=… BROKER=amqp|database DATABASE=…)
 	@$(PY) -m tests.chaos --minutes $(or $(MINUTES),2.5) --broker $(or $(BROKER),amqp) --seed "$(SEED)" --database "$(DATABASE)"
