@@ -7,7 +7,7 @@ WORKDIR /srv/bookstore
 # What changes rarely comes first: the dependencies are installed again only when their versions change.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY eventbridge ./eventbridge
-RUN pip install --constraint constraints.txt ".[postgres]"
+RUN pip install --constraint constraints.txt ".[postgres,prometheus]"
 
 COPY consumers ./consumers
 COPY demo_project ./demo_project

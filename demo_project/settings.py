@@ -65,6 +65,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 EVENTBRIDGE: dict[str, Any] = {
     "BROKER_URL": os.environ.get("BROKER_URL") or "database://",
+    "METRICS": environment.flag("METRICS", default=False),
+    "TRAIL": environment.flag("TRAIL", default=True),  # what happens to each event, for the admin's pages
     "SOURCE": "/bookstore",
     "AUTO_DECLARE": environment.flag("AUTO_DECLARE", default=True),
 }
