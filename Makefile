@@ -47,6 +47,9 @@ audit: $(VENV)/.dev ## look for known vulnerabilities in the pinned versions; fa
 chaos: $(VENV)/.dev ## break everything at once, and look for what was lost (MINUTES=2.5 SEED=… BROKER=amqp|database DATABASE=…)
 	@$(PY) -m tests.chaos --minutes $(or $(MINUTES),2.5) --broker $(or $(BROKER),amqp) --seed "$(SEED)" --database "$(DATABASE)"
 
+soak: $(VENV)/.dev ## work for a long time, and see whether anything grows (MINUTES=30 RATE=100 events a second)
+	@$(PY) -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),100)
+
 bench: $(VENV)/.dev ## measure, side by side with others on the same work (ONLY=relay PEERS=none ROUNDS=5 SIZE=…)
 	@$(PY) -m benchmarks --only "$(ONLY)" --peers "$(PEERS)" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZE),--size $(SIZE))
 
