@@ -27,7 +27,7 @@ class BookAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     prepopulated_fields: ClassVar = {"slug": ("title",)}
     actions = ("publish",)
 
-    @admin.action(description="Publish selected books")
+    @admin.action(permissions=["change"], description="Publish selected books")
     def publish(self, request: HttpRequest, queryset: QuerySet[Book]) -> None:
         """Publish each by its own save: an UPDATE of them all would send no signal."""
         for book in queryset:

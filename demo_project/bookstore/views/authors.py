@@ -9,11 +9,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ..forms import AuthorForm
 from ..models import Author, Book
+from .rights import needs
 
 PAGE_SIZE = 50
 
 
 @require_safe
+@needs("bookstore.view_author")
 def author_list(request: HttpRequest) -> HttpResponse:
     """All authors, by name."""
     page = Paginator(Author.objects.all(), PAGE_SIZE).get_page(request.GET.get("page"))
@@ -21,12 +23,14 @@ def author_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs("bookstore.add_author")
 def author_create(request: HttpRequest) -> HttpResponse:
     """A new author."""
     return _write(request, None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs("bookstore.change_author")
 @transaction.atomic
 def author_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """An author's names and address. The row is locked while it is written."""
@@ -42,6 +46,7 @@ def _write(request: HttpRequest, author: Author | None) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs("bookstore.delete_author")
 @transaction.atomic
 def author_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask, then delete the author. Their books are deleted elsewhere, when the event has arrived."""

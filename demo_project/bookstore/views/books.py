@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ..forms import BookForm
 from ..models import Author, Book
 from .authors import PAGE_SIZE
+from .rights import needs
 
 
 class PressError(Exception):
@@ -18,6 +19,7 @@ class PressError(Exception):
 
 
 @require_safe
+@needs("bookstore.view_book")
 def book_list(request: HttpRequest) -> HttpResponse:
     """All books by title, each with its author's short name."""
     page = Paginator(Book.objects.all(), PAGE_SIZE).get_page(request.GET.get("page"))
@@ -27,6 +29,7 @@ def book_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@needs("bookstore.view_book")
 def book(request: HttpRequest, pk: int) -> HttpResponse:
     """One book, and what can be done with it."""
     book = get_object_or_404(Book, pk=pk)
@@ -36,12 +39,14 @@ def book(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs("bookstore.add_book")
 def book_create(request: HttpRequest) -> HttpResponse:
     """A new book, drafted."""
     return _write(request, None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs("bookstore.change_book")
 @transaction.atomic
 def book_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """A book's words. The row is locked, so that an older page cannot take back a publication."""
@@ -58,6 +63,7 @@ def _write(request: HttpRequest, book: Book | None) -> HttpResponse:
 
 
 @require_POST
+@needs("bookstore.change_book")
 @transaction.atomic
 def book_publish(request: HttpRequest, pk: int) -> HttpResponse:
     """Publish a book: the change and its event commit together."""
@@ -90,6 +96,7 @@ def _publish_and_fail(book: Book) -> None:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@needs("bookstore.delete_book")
 @transaction.atomic
 def book_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask, then delete the book."""

@@ -8,6 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from .. import journal
+from .rights import needs
 
 
 @require_safe
@@ -25,6 +26,7 @@ def event_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@needs("eventbridge.view_deadletter")
 def event_json(request: HttpRequest) -> HttpResponse:
     """The same as JSON."""
     return JsonResponse(

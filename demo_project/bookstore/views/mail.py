@@ -5,15 +5,18 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from .. import mailbox
+from .rights import needs
 
 
 @require_safe
+@needs("bookstore.view_author")
 def mail_list(request: HttpRequest) -> HttpResponse:
     """Every mail, the newest first."""
     return render(request, "bookstore/mail_list.html", {"mails": mailbox.newest_first()})
 
 
 @require_safe
+@needs("bookstore.view_author")
 def mail(request: HttpRequest, name: str) -> HttpResponse:
     """One mail: its headers, its HTML in a frame that may run nothing, its text."""
     found = mailbox.find(name)
