@@ -3,7 +3,7 @@
 from demo_project.settings import *  # noqa: F403
 from demo_project.settings import EVENTBRIDGE as SITE
 
-INSTALLED_APPS = ["eventbridge", "demo_project.bookstore", "demo_project.trail"]
+INSTALLED_APPS = ["eventbridge", "demo_project.bookstore"]
 MIDDLEWARE = []
 TEMPLATES = []
 ROOT_URLCONF = ""

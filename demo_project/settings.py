@@ -15,7 +15,6 @@ STATE = Path(os.environ.get("BOOKSTORE_STATE") or ROOT / "demo_project" / "var")
 
 DEBUG = environment.flag("DEBUG", default=True)
 BOOKSTORE_DEMO = environment.flag("BOOKSTORE_DEMO", default=DEBUG)  # offers "Publish, then fail" on a book's page
-BOOKSTORE_TRAIL = True  # every process writes down what happened to each event, for the Events page
 SECRET_KEY = os.environ.get("SECRET_KEY") or ("only-for-development" if DEBUG else "")
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEBUG else "")
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
@@ -29,7 +28,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "eventbridge",
     "demo_project.bookstore",
-    "demo_project.trail",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -65,10 +63,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 EVENTBRIDGE: dict[str, Any] = {
     "BROKER_URL": os.environ.get("BROKER_URL") or "database://",
-    "METRICS": environment.flag("METRICS", default=False),
-    "TRAIL": environment.flag("TRAIL", default=True),  # what happens to each event, for the admin's pages
     "SOURCE": "/bookstore",
     "AUTO_DECLARE": environment.flag("AUTO_DECLARE", default=True),
+    "METRICS": environment.flag("METRICS", default=False),
+    "TRAIL": environment.flag("TRAIL", default=True),  # what happens to each event, for the admin's pages
 }
 
 LOGGING: dict[str, Any] = {

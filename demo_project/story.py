@@ -46,6 +46,7 @@ def stay_up(everybody: Company) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
     say(f"The site stays up at {paint('strong', everybody.browser.site)}. Ctrl-C stops everything.")
+    say(f"What each event did: {everybody.trail}")
     try:
         while all(program.is_running() for program in everybody.programs.running):
             time.sleep(0.5)

@@ -91,8 +91,9 @@ class Crew:
 
     @property
     def figures(self) -> dict[str, object]:
-        running = len(self._worker.running)
-        return {**self._worker.counted, "running": running, "depth": self.publisher.depth(self.name), "why": self.why}
+        running, depth = len(self._worker.running), self.publisher.depth(self.name)
+        keys = list(self.consumer.keys)
+        return {**self._worker.counted, "running": running, "depth": depth, "why": self.why, "keys": keys}
 
     def failed(self) -> str:
         """Why this process must not go on, if there is a reason."""

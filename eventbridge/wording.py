@@ -53,6 +53,13 @@ def age(seconds: float) -> str:
     return "0 s"
 
 
+def span(seconds: float) -> str:
+    """How long it took, as people say it: ``85 ms``, ``1.2 s``, ``5 min``."""
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 60 else age(seconds)  # noqa: PLR2004 - a minute
+
+
 def count(number: int, noun: str, several: str = "") -> str:
     """``1 event``, ``1,204 events``."""
     return f"{number:,} {noun if number == 1 else several or noun + 's'}"
@@ -66,8 +73,9 @@ def without_password(url: str) -> str:
 
 
 def figures(values: Mapping[str, Any]) -> str:
-    """What a daemon says of itself, by name: ``depth 3, handled 12, running 0``."""
-    return ", ".join(f"{name} {_figure(value)}" for name, value in sorted(values.items()) if value not in (None, ""))
+    """What a daemon says of itself, by name: ``depth 3, handled 12, running 0``. No lists."""
+    told = sorted((name, value) for name, value in values.items() if not isinstance(value, list))
+    return ", ".join(f"{name} {_figure(value)}" for name, value in told if value not in (None, ""))
 
 
 def _figure(value: Any) -> str:

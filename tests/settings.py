@@ -60,7 +60,6 @@ INSTALLED_APPS = [
     "eventbridge",
     "tests.shop",
     "demo_project.bookstore",
-    "demo_project.trail",
 ]
 AUTH_USER_MODEL = "shop.User"
 EVENTBRIDGE: dict[str, Any] = {
@@ -71,6 +70,8 @@ EVENTBRIDGE: dict[str, Any] = {
 for _key in ("RELAY_LEASE", "CONFIRM_TIMEOUT", "SHUTDOWN_TIMEOUT", "STUCK_AFTER"):
     if f"SHOP_{_key}" in os.environ:
         EVENTBRIDGE[_key] = float(os.environ[f"SHOP_{_key}"])
+if "SHOP_TRACES" in os.environ:
+    EVENTBRIDGE["TRACES"] = os.environ["SHOP_TRACES"]
 for _key in ("TRAIL", "METRICS"):
     if os.environ.get(f"SHOP_{_key}"):
         EVENTBRIDGE[_key] = True

@@ -1,129 +1,38 @@
-"""What each event did: its way, what waits, what was given up, and which daemons are there."""
+"""What each event did, as the event trail tells it: for programs, such as the story that `make demo` plays."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import Any
 
-from demo_project.trail.models import Step
-from eventbridge.models import DeadLetter, Heartbeat, OutboxEntry
-from eventbridge.wording import one_line
+from eventbridge.journey import Journey, journey_of
+from eventbridge.models import DeadLetter, TrailStep
+from eventbridge.wording import one_line, span
 
 NEWEST = 50
 
 
-class Told:
-    """What people are told: nothing in it turns the direction of a page, or steers a terminal that shows the JSON."""
-
-    def __post_init__(self) -> None:
-        for name, value in [*vars(self).items()]:
-            if isinstance(value, str):
-                object.__setattr__(self, name, one_line(value))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stop(Told):
-    """One step on an event's way. `after` is the time since its recording, for people."""
-
-    what: str
-    who: str
-    note: str
-    at: datetime
-    after: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Way(Told):
-    """An event's way, from its recording to what was made of it."""
-
-    id: str
-    type: str
-    subject: str
-    recorded: datetime
-    stops: list[Stop]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waiting(Told):
-    """An event in the outbox. With a reason, it was set aside: the broker would not take it."""
-
-    id: str
-    type: str
-    recorded: datetime
-    parked_reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dead(Told):
-    """An event that a consumer gave up. `number` is what the replay command wants."""
-
-    number: int
-    id: str
-    consumer: str
-    type: str
-    exception: str
-    error: str
-    attempts: int
-    died: datetime
-    replaying: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Daemon(Told):
-    """A relay or a consumer that said lately that it is there."""
-
-    role: str
-    name: str
-    state: str
-
-
-def ways() -> list[Way]:
+def ways() -> list[dict[str, Any]]:
     """The ways of the newest events, the newest first."""
-    return [_way(steps) for steps in Step.objects.ways(NEWEST).values()]
+    firsts = TrailStep.objects.firsts()[:NEWEST]
+    journeys = TrailStep.objects.journeys([step.event_id for step in firsts])
+    return [_way(journey_of(steps)) for steps in journeys.values() if steps]
 
 
-def _way(steps: list[Step]) -> Way:
-    first = steps[0]
-    stops = [
-        Stop(what=step.what, who=step.who, note=step.note, at=step.at, after=duration(step.at - first.at))
-        for step in steps[1:]
+def _way(journey: Journey) -> dict[str, Any]:
+    stops = sorted((stop for lane in journey.lanes for stop in lane.stops), key=lambda stop: stop.step.place())
+    told = [
+        {
+            "what": stop.step.what,
+            "who": one_line(stop.step.consumer),
+            "note": one_line(stop.step.note),
+            "after": span(stop.after),
+        }
+        for stop in stops
+        if stop.step.what != TrailStep.What.RECORDED
     ]
-    return Way(id=first.event_id, type=first.type, subject=first.subject, recorded=first.at, stops=stops)
+    about = {"id": journey.id, "type": journey.type, "subject": journey.subject}
+    return {**{name: one_line(text) for name, text in about.items()}, "stops": told}
 
 
-def waiting() -> list[Waiting]:
-    """What the relay has not handed to the broker, the oldest first."""
-    return [
-        Waiting(id=entry.event_id, type=entry.type, recorded=entry.created_at, parked_reason=entry.parked_reason)
-        for entry in OutboxEntry.objects.order_by("pk")[:NEWEST]
-    ]
-
-
-def dead() -> list[Dead]:
-    """What was given up, the latest first."""
-    return [
-        Dead(
-            number=letter.pk,
-            id=letter.event_id,
-            consumer=letter.consumer,
-            type=letter.type,
-            exception=letter.exception,
-            error=letter.error,
-            attempts=letter.attempts,
-            died=letter.died_at,
-            replaying=letter.replay_at is not None,
-        )
-        for letter in DeadLetter.objects.order_by("-died_at", "-pk")[:NEWEST]
-    ]
-
-
-def daemons() -> list[Daemon]:
-    """Who is there."""
-    beats = Heartbeat.objects.alive().order_by("-role", "name")
-    return [Daemon(role=beat.role, name=beat.name, state=beat.state) for beat in beats]
-
-
-def duration(passed: timedelta) -> str:
-    """A span as people say it: 85 ms, 1.2 s, 3 min."""
-    seconds = max(passed.total_seconds(), 0)
-    if passed < timedelta(seconds=1):
-        return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if passed < timedelta(minutes=2) else f"{seconds / 60:.0f} min"
+def dead() -> list[dict[str, Any]]:
+    """What was given up, the latest first. `number` is what the replay command wants."""
+    letters = DeadLetter.objects.order_by("-pk").values_list("pk", "event_id")[:NEWEST]
+    return [{"number": number, "id": one_line(event_id)} for number, event_id in letters]

@@ -19,6 +19,5 @@ urlpatterns = [
     path("books/<int:pk>/delete/", books.book_delete, name="book-delete"),
     path("mail/", mail.mail_list, name="mail-list"),
     path("mail/<slug:name>/", mail.mail, name="mail"),
-    path("events/", events.event_list, name="event-list"),
     path("events.json", events.event_json, name="event-json"),
 ]

@@ -14,6 +14,7 @@ from .programs import MissingError, Program, Programs, wait_for
 from .voice import paint, say
 
 SERVICES = ("--settings", "consumers.settings")
+LOGIN = ("--username", "demo", "--email", "demo@bookstore.example")
 
 
 @dataclass
@@ -28,6 +29,12 @@ class Company:
     deletion: Program
     browser: Browser
     broker_is_shared: bool
+
+    @property
+    def trail(self) -> str:
+        """Where to look, and how to get in."""
+        address = paint("strong", f"{self.browser.site}admin/eventbridge/trailstep/")
+        return f"{address} (log in as demo, password demo)"
 
     def way(self, event: str, subject: str) -> dict[str, Any] | None:
         """The newest event of that type about that subject, with the steps that it has made."""
@@ -84,6 +91,7 @@ def _start(programs: Programs, mail_server: MailServer) -> Company:
     """The consumers before the relay: an event that nobody wants yet would be set aside."""
     smtp = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(mail_server.port)}
     programs.run("migrate", "migrate", "--verbosity", "0")
+    programs.run("login", "createsuperuser", "--noinput", *LOGIN, DJANGO_SUPERUSER_PASSWORD="demo")  # noqa: S106
     site = programs.start("site", "serve", "--port", "0")
     email = programs.start("email", "eventbridge", "consume", "consumers.email", *SERVICES, **smtp)
     deletion = programs.start("deletion", "eventbridge", "consume", "consumers.deletion", *SERVICES)
@@ -93,12 +101,14 @@ def _start(programs: Programs, mail_server: MailServer) -> Company:
     relay = programs.start("relay", "eventbridge", "relay")
     relay.wait_for("is ready")
     shared = not programs.env["BROKER_URL"].startswith("database:")
-    _introduce(address, site, relay, email, deletion)
-    return Company(programs, mail_server, site, relay, email, deletion, Browser(address), shared)
+    company = Company(programs, mail_server, site, relay, email, deletion, Browser(address), shared)
+    _introduce(company, site, relay, email, deletion)
+    return company
 
 
-def _introduce(address: str, *programs: Program) -> None:
+def _introduce(company: Company, *programs: Program) -> None:
     names = ", ".join(f"{program.name} ({program.pid})" for program in programs)
     say(f"  processes: {names}")
-    say(f"  the site:  {paint('strong', address)}")
+    say(f"  the site:  {paint('strong', company.browser.site)}")
+    say(f"  the trail: {company.trail}")
     say("  times:     since the event was recorded in the transaction of its change")

@@ -61,7 +61,7 @@ class Scenes:
         self.company.mail_server.turn_away(times=1)
         self.publish(book)
         told = self.tell("book.published", book, "handled")
-        if all(stop["what"] != "failed" for stop in told["stops"]):
+        if all(stop["what"] != "retried" for stop in told["stops"]):
             raise MissingError("the first attempt fails", self.company.email)
         self.see_mail("The Telling", told)
 

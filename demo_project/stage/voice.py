@@ -26,18 +26,11 @@ def point(text: str) -> None:
 
 def way(found: dict[str, Any]) -> None:
     """One event's way, in as many lines as it needs."""
-    stops = _stops(found["stops"])
+    stops = [_stop(stop) for stop in found["stops"]]
     name = found["type"].removeprefix("bookstore.").removesuffix(".v1")
     line = " → ".join([f"{name} {found['subject']}: recorded", *stops])
     for part in textwrap.wrap(line, WIDTH, initial_indent="    ", subsequent_indent="      "):
         say(paint("quiet", part))
-
-
-def _stops(stops: list[dict[str, Any]]) -> list[str]:
-    """The steps in words. What follows a dead letter is its replay."""
-    words = [_stop(stop) for stop in stops]
-    died = next((n for n, stop in enumerate(stops[:-1], 1) if stop["what"] == "dead"), None)
-    return [*words[:died], "replayed", *words[died:]] if died else words
 
 
 def _stop(stop: dict[str, Any]) -> str:
@@ -46,10 +39,10 @@ def _stop(stop: dict[str, Any]) -> str:
     words = {
         "relayed": f"relayed {stop['after']}",
         "handled": f"handled by {who} {stop['after']}",
-        "failed": f"failed {stop['after']} (next{stop['note'].rpartition('next')[2]})",
+        "retried": f"failed {stop['after']} (next{stop['note'].rpartition('next')[2]})",
         "dead": f"dead {stop['after']}",
     }
-    return words[stop["what"]].replace(" ", "\u00a0")
+    return words.get(stop["what"], str(stop["what"])).replace(" ", "\u00a0")
 
 
 def paint(colour: str, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
@@ -15,6 +15,7 @@ from eventbridge.models import sql
 from eventbridge.models.heartbeat import Heartbeat
 
 _MOST_STEPS = 1_000  # of one event that are shown
+_ENOUGH = 20_000  # steps to tell rates from
 
 
 class NewStep(NamedTuple):
@@ -32,6 +33,15 @@ class NewStep(NamedTuple):
     note: str = ""
 
 
+class Rate(NamedTuple):
+    """``each_second``: so many steps of this kind."""
+
+    type: str
+    consumer: str
+    what: str
+    each_second: float
+
+
 class TrailQuerySet(models.QuerySet["TrailStep"]):
     def write(self, steps: Sequence[NewStep]) -> None:
         """Add these, by one INSERT for up to 3,200 of them."""
@@ -40,7 +50,7 @@ class TrailQuerySet(models.QuerySet["TrailStep"]):
     def prune(self, older: float, limit: int) -> int:
         """Forget up to so many steps that are older than that (seconds), the oldest first; how many."""
         oldest = f"SELECT id FROM {TABLE} WHERE at < %s ORDER BY at LIMIT %s"
-        before = _stored(datetime.fromtimestamp(datetime.now(UTC).timestamp() - older, UTC), self.db)
+        before = _stored(datetime.now(UTC) - timedelta(seconds=older), self.db)
         return sql.changed(self.db, f"DELETE FROM {TABLE} WHERE id {sql.some_of(self.db, oldest)}", [before, limit])
 
     def firsts(self) -> TrailQuerySet:
@@ -66,6 +76,20 @@ class TrailQuerySet(models.QuerySet["TrailStep"]):
         for step in sorted(steps, key=TrailStep.place):
             found[step.event_id].append(step)
         return found
+
+    def caused_by(self, event_id: str) -> list[TrailStep]:
+        """The events that were emitted while that one was handled."""
+        return list(self.filter(cause=event_id, what=TrailStep.What.RECORDED).order_by("pk")[:100])
+
+    def rates(self, seconds: float = 60) -> list[Rate]:
+        """How many steps of each kind each second brought lately. Where there are very many: more lately."""
+        since = _stored(datetime.now(UTC) - timedelta(seconds=seconds), self.db)
+        lately = f"SELECT type, consumer, what FROM {TABLE} WHERE at > %s ORDER BY at DESC LIMIT {_ENOUGH}"
+        counts = f"SELECT type, consumer, what, count(*) FROM ({lately}) AS lately GROUP BY type, consumer, what"
+        found = sql.rows(self.db, counts, [since])
+        if sum(number for *_, number in found) >= _ENOUGH and seconds > 0.1:  # noqa: PLR2004 - no less
+            return self.rates(seconds / 10)
+        return [Rate(name, consumer, what, number / seconds) for name, consumer, what, number in found]
 
 
 class TrailStep(models.Model):

@@ -1,13 +1,11 @@
 """The bookstore's site, as its tests see it: its own addresses, a mail directory, an author and a book."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo_project.bookstore.models import Author, Book
-from demo_project.trail import receivers
 from eventbridge.testing import forget_events
 
 
@@ -29,11 +27,3 @@ def book(author: Author) -> Book:
     book = Book.objects.create(title="The Telling", slug="the-telling", author_id=author.pk)
     forget_events()
     return book
-
-
-@pytest.fixture
-def trail(db: None) -> Iterator[None]:
-    """The trail is written, as it is in the bookstore's own processes."""
-    receivers.connect()
-    yield
-    receivers.disconnect()

@@ -5,6 +5,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
@@ -12,13 +13,13 @@ import kombu
 import pytest
 from django.contrib.admin import site
 from django.core.management import call_command
+from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
-from demo_project.trail.models import Step
-from eventbridge.models import DeadLetter, Heartbeat, InboxEntry, OutboxEntry
+from eventbridge.models import DeadLetter, Heartbeat, InboxEntry, OutboxEntry, TrailStep
 from eventbridge.models.outbox import NewEntry
+from eventbridge.models.trail import NewStep
 from eventbridge.topology import EVENTS
 from tests.services.processes import Process
 from tests.services.rabbitmq import Vhost
@@ -101,8 +102,8 @@ def shown(*command: str) -> str:
 def hostile_rows(bury_hostile: DeadLetter) -> None:
     """A row of each of our tables, of the worst kind."""
     OutboxEntry.objects.record([NewEntry("a", NASTY, True, json.dumps({NASTY: NASTY}), event().decode())])
-    OutboxEntry.objects.update(parked_at=timezone.now(), parked_reason=NASTY)
-    InboxEntry.objects.create(consumer=NASTY[:200], source=NASTY, event_id=NASTY, handled_at=timezone.now())
+    OutboxEntry.objects.update(parked_at=Now(), parked_reason=NASTY)
+    InboxEntry.objects.create(consumer=NASTY[:200], source=NASTY, event_id=NASTY, handled_at=Now())
     Heartbeat.objects.beat(NASTY, "consumer", f"another {NASTY}"[:200], "waiting", {"why": NASTY, "depth": 3})
 
 
@@ -166,17 +167,26 @@ def test_nothing_of_a_message_becomes_part_of_a_page_of_the_admin(admin_client: 
     assert not HOSTILE & set(index)
 
 
-@pytest.mark.usefixtures("hostile_rows")
-def test_nothing_of_a_message_becomes_part_of_the_bookstores_pages(client: Client, settings: Any):
-    settings.ROOT_URLCONF = "demo_project.urls"
-    for what in Step.What:
-        Step.objects.create(
-            event_id="a", type=NASTY, subject=NASTY, what=what, who=NASTY[:200], note=NASTY, at=timezone.now()
-        )
-    for address in ("/events/", "/events.json"):
-        page = client.get(address).content.decode()
-        if address.endswith("json"):
-            page = json.dumps(json.loads(page), ensure_ascii=False)
-            assert not HOSTILE & set(page)
-        else:
-            no_page_is_steered(page)
+@pytest.fixture
+def hostile_trail(db: None) -> None:
+    now = datetime.now(UTC)
+    names = (NASTY[:200], NASTY[:200], NASTY[:200])
+    TrailStep.objects.write(
+        [NewStep(NASTY[:200], *names, what, now, NASTY[:200], note=NASTY) for what in TrailStep.What.values]
+    )
+
+
+@pytest.mark.usefixtures("hostile_rows", "hostile_trail")
+def test_nothing_of_a_message_becomes_part_of_the_trails_pages(admin_client: Client):
+    for page, query in (("", {}), ("", {"q": NASTY[:200]}), ("event/", {"id": NASTY[:200]})):
+        for live in ({}, {"live": "1"}):
+            answer = admin_client.get(f"/admin/eventbridge/trailstep/{page}", {**query, **live}, follow=True)
+            no_page_is_steered(answer.content.decode())
+
+
+@pytest.mark.usefixtures("hostile_rows", "hostile_trail")
+def test_nothing_of_a_message_becomes_part_of_what_the_bookstore_tells_programs(client: Client, settings: Any):
+    settings.ROOT_URLCONF, settings.BOOKSTORE_DEMO = "demo_project.urls", True
+    told = json.dumps(client.get("/events.json").json(), ensure_ascii=False)
+    assert "forged" in told
+    assert not HOSTILE & set(told)

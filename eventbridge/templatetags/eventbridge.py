@@ -1,0 +1,37 @@
+"""How figures and times are written on the admin's pages."""
+
+from __future__ import annotations
+
+from django import template
+
+from eventbridge import wording
+
+register = template.Library()
+
+
+@register.filter
+def span(seconds: float) -> str:
+    """``85 ms``, ``1.2 s``, ``5 min``."""
+    return wording.span(seconds)
+
+
+@register.filter
+def age(seconds: float) -> str:
+    """``12 s``, ``5 min``, ``3 d``."""
+    return wording.age(seconds)
+
+
+@register.filter
+def rate(each_second: float) -> str:
+    """``120/s``, ``1.5/s``, ``6/min``; nothing where nothing happens."""
+    if each_second >= 10:  # noqa: PLR2004 - where decimals end
+        return f"{each_second:,.0f}/s"
+    if each_second >= 1:
+        return f"{each_second:.1f}/s"
+    return f"{each_second * 60:.0f}/min" if each_second > 0 else ""
+
+
+@register.filter
+def number(value: float | str) -> str:
+    """``1,204``; a word, such as ``?``, as it is."""
+    return f"{value:,}" if isinstance(value, (int, float)) else value
