@@ -52,6 +52,7 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 ROOT_URLCONF = "demo_project.urls"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "eventbridge.reports.WithoutPasswords"
 WSGI_APPLICATION = "demo_project.wsgi.application"
 STATIC_URL = "static/"
 LANGUAGE_CODE = "en"
