@@ -18,7 +18,7 @@ def audit(what: str, many: int, *, about: str = "", who: str = "", using: str = 
     transaction of the change, if there is one. Raises what the database raises.
     """
     via = Audit.Via.ADMIN if who else Audit.Via.COMMAND
-    Audit.objects.using(using).create(who=who or _at_the_terminal(), via=via, what=what, about=about, many=many)
+    Audit.objects.using(using).create(who=who or at_the_terminal(), via=via, what=what, about=about, many=many)
 
 
 def these(ids: Sequence[object]) -> str:
@@ -27,7 +27,7 @@ def these(ids: Sequence[object]) -> str:
     return ", ".join(map(str, ids[:_MOST_IDS])) + more
 
 
-def _at_the_terminal() -> str:
+def at_the_terminal() -> str:
     """The system's user, at this machine. In a container there may be a number without a name."""
     try:
         user = getpass.getuser()

@@ -23,6 +23,7 @@ from eventbridge.transports import Delivery, Publisher, Subscriber
 from eventbridge.worker import Worker
 
 _WAIT = 0.2
+_WHEN_PAUSED = 30.0
 
 
 class Crew:
@@ -44,6 +45,7 @@ class Crew:
         self.stopping = stopping
         self.deadline = deadline
         self.publisher = publisher
+        self.held = ""
         self._worker = Worker(consumer, stopping)
         # Not SimpleQueue: where another thread takes what woke it, its get(timeout) waits for ever
         # once the time is over (CPython 3.11 and 3.12, Modules/_queuemodule.c).
@@ -77,6 +79,8 @@ class Crew:
     def state(self) -> str:
         if "starting" in self._away.values():
             return "starting"
+        if self.held and set(self._away.values()) == {self.held}:
+            return "paused"
         return "waiting" if self.why else "ready"
 
     @property
@@ -119,9 +123,13 @@ class Crew:
     # --- pumps -------------------------------------------------------------------------------
 
     def _pump(self, number: int, source: Callable[[], Subscriber]) -> None:
-        """Connect, take what arrives, and again, until told to stop."""
+        """Connect, take what arrives, and again, until told to stop. While held, have no link at all."""
         pause = Pause(0.5, 10.0)
         while not self.stopping.is_set():
+            if self.held:
+                self._told(number, self.held)
+                self.stopping.wait(_WAIT)
+                continue
             try:
                 self._drain(number, source(), pause)
             except (Unavailable, TopologyMismatch) as error:
@@ -137,13 +145,17 @@ class Crew:
                 pause.reset()
                 if delivery is not None:
                     self._arrived.put((number, delivery))
-                if self.stopping.is_set():
+                if self.stopping.is_set() or self.held:
                     break
         finally:
             self._hand_back(number)
-            # While it stops: serve the link until what runs is settled. After a failure: at once.
-            left = self.deadline() - time.monotonic() if self.stopping.is_set() else 0.0
-            subscriber.close(max(left, 0.0))
+            subscriber.close(self._patience())
+
+    def _patience(self) -> float:
+        """How long to serve the link until what runs is settled. After a failure: not at all."""
+        if self.stopping.is_set():
+            return max(self.deadline() - time.monotonic(), 0.0)
+        return _WHEN_PAUSED if self.held else 0.0
 
     def _hand_back(self, number: int) -> None:
         """Release what came from there and nobody has begun. The other source's is none of its business."""

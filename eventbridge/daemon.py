@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, connections, reset_queries
 
 from eventbridge import telemetry
 from eventbridge.health import Health, HealthServer
-from eventbridge.models import Heartbeat
+from eventbridge.models import Heartbeat, Hold
 from eventbridge.outage import forget_broken_connection
 from eventbridge.relay import Relay
 from eventbridge.systemd import Supervisor
@@ -33,6 +33,8 @@ class Part(Protocol):
     role: str
     name: str
     database: str
+    held: str
+    """Why operators have it stand still; empty: it is to do its work."""
 
     def start(self) -> None: ...
     def join(self, deadline: float) -> bool: ...
@@ -82,6 +84,7 @@ class Daemon:
         """
         signal.signal(signal.SIGTERM, self._signalled)
         signal.signal(signal.SIGINT, self._signalled)
+        self._heed()
         for part in self.parts:
             part.start()
         self._server.start()
@@ -156,11 +159,19 @@ class Daemon:
                 figures = {**self.told[part], "health": self._server.address}
                 heartbeats = Heartbeat.objects.using(part.database)
                 heartbeats.beat(self.name, part.role, part.name, part.state, figures)
+                part.held = Hold.objects.using(part.database).why(part.role, part.name)
             except (DatabaseError, InterfaceError):
                 forget_broken_connection(part.database)
             except Exception:
                 logger.exception("the heartbeat of %s %s failed", part.role, part.name)
         return 0.2 if self.health.starting else _BEAT
+
+    def _heed(self) -> None:
+        """What is paused does not begin. Where a database is away there is nothing to begin, either."""
+        for part in self.parts:
+            with suppress(DatabaseError, InterfaceError):
+                part.held = Hold.objects.using(part.database).why(part.role, part.name)
+        connections.close_all()
 
     def _leave(self) -> None:
         for part in self.parts:
@@ -177,6 +188,7 @@ class RelayPart:
         self.relay = relay
         self.name = relay.database
         self.database = relay.database
+        self.held = ""
         self.turned = time.monotonic()
         self._stopping = daemon.stopping
         self._thread = threading.Thread(target=self._run, name=relay.name, daemon=True)
@@ -207,7 +219,7 @@ class RelayPart:
         try:
             while not self._stopping.is_set():
                 self.turned = time.monotonic()
-                self._stopping.wait(self.relay.poll())
+                self._stopping.wait(self.relay.stand_still(self.held) if self.held else self.relay.poll())
                 reset_queries()
         finally:
             self.relay.close(2.0)

@@ -65,7 +65,8 @@ def _judge_outboxes(report: Report) -> Iterator[Problem]:
         waiting = f": {_waiting(outbox)}" if outbox.pending else ""
         # A database where nothing is ever emitted needs no relay.
         if outbox.pending or relays or (outbox.database == main and capture.bridges):
-            yield from _judge_daemon(f"relay of database {outbox.database}", relays, f"relay{option}", waiting)
+            start, resume = f"relay{option}", f"resume relay{option}"
+            yield from _judge_daemon(f"relay of database {outbox.database}", relays, start, resume, waiting)
         if outbox.oldest is not None and outbox.oldest > LAGGING and any(relay.alive for relay in relays):
             text = f"The relay of database {outbox.database} lags: {_waiting(outbox)}."
             yield Problem(ATTENTION, text, f"{_COMMAND} outbox list --pending{option}")
@@ -80,19 +81,24 @@ def _judge_consumers(report: Report) -> Iterator[Problem]:
     for name, module in known.items():
         if name not in unknown:
             start = f"consume {module}" if module else ""
-            yield from _judge_daemon(f"consumer {name}", report.of("consumer", name), start)
+            yield from _judge_daemon(f"consumer {name}", report.of("consumer", name), start, f"resume {name}")
 
 
-def _judge_daemon(what: str, processes: Sequence[Process], start: str, waiting: str = "") -> Iterator[Problem]:
+def _judge_daemon(
+    what: str, processes: Sequence[Process], start: str, resume: str, waiting: str = ""
+) -> Iterator[Problem]:
     alive = [process for process in processes if process.alive]
     command = f"{_COMMAND} {start}" if start else ""
     if not alive:
         last = min((process.seen for process in processes), default=None)
         since = f" (last seen {age(last)} ago)" if last is not None else ""
         yield Problem(STOPPED, f"No {what} is running{since}{waiting}.", command)
-    elif all(process.state == "waiting" for process in alive):
-        why = next((str(process.figures["why"]) for process in alive if process.figures.get("why")), "its log says why")
+        return
+    why = next((str(process.figures["why"]) for process in alive if process.figures.get("why")), "its log says why")
+    if all(process.state == "waiting" for process in alive):
         yield Problem(STOPPED, f"The {what} waits{waiting}: {why}")
+    elif all(process.state == "paused" for process in alive):
+        yield Problem(ATTENTION, f"The {what} is paused{waiting}: {why}", f"{_COMMAND} {resume}")
 
 
 def _judge_queues(report: Report) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from eventbridge.wire import with_sequence
 
 LEASE = "relay"
 _AFTER_A_NACK = 1.0
+_STANDING_STILL = 0.5
 
 
 class Relay:
@@ -75,6 +76,10 @@ class Relay:
         self._idle.reset()
         nacked = any(outcome.state == "nacked" for outcome in outcomes)
         return self._rest("ready", "", _AFTER_A_NACK if nacked else 0.0)
+
+    def stand_still(self, why: str) -> float:
+        """Relay nothing, for that reason; return how long to rest. What is under way was finished before."""
+        return self._rest("paused", why, _STANDING_STILL)
 
     def close(self, deadline: float) -> None:
         """Let a standby take over at once, and close the link within ``deadline``."""
@@ -170,7 +175,7 @@ class Relay:
         return self._rest("waiting", why, next(self._outage))
 
     def _rest(self, state: str, why: str, seconds: float) -> float:
-        if state != self.state or (state == "waiting" and self._reminder.due):
+        if state != self.state or (state in ("waiting", "paused") and self._reminder.due):
             self._reminder.said()
             telemetry.changed.send_robust(Relay, daemon=self.name, state=state, why=why)
         self.state, self.why = state, why

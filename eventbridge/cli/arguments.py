@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _SubParsersAction
+from argparse import (
+    SUPPRESS,
+    ArgumentParser,
+    ArgumentTypeError,
+    RawDescriptionHelpFormatter,
+    _MutuallyExclusiveGroup,
+    _SubParsersAction,
+)
 from collections.abc import Callable, Mapping, Sequence
 from textwrap import dedent
 from typing import Any
@@ -79,7 +86,7 @@ def number(text: str) -> int:
     return int(text)
 
 
-def add_json(parser: ArgumentParser) -> None:
+def add_json(parser: ArgumentParser | _MutuallyExclusiveGroup) -> None:
     parser.add_argument("--json", action="store_true", help="write JSON, for programs")
 
 

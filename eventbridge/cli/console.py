@@ -30,6 +30,7 @@ class Stream(Protocol):
 _GAP = "  "
 _NARROWEST = 8
 _CLEAR = "\r\x1b[K"
+_CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 class Console:
@@ -48,6 +49,11 @@ class Console:
         """Write lines. ``style``: error, warning, success or bold."""
         text = plain(text, keep="\n")
         self._out.write(self._painted(self._encodable(text), style) + "\n", style_func=str, ending="")
+
+    def clear(self) -> None:
+        """Empty the screen, if there is one, for what is said next."""
+        if self.width:
+            self._out.write(_CLEAR_SCREEN, style_func=str, ending="")
 
     def warn(self, text: str) -> None:
         """A remark beside the result."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import router
 
-from eventbridge.cli.arguments import Commands, add_json, command
+from eventbridge.cli.arguments import Commands, add_json, command, number
 from eventbridge.cli.console import Console
 from eventbridge.diagnosis import STOPPED, Problem, diagnose
 from eventbridge.models import OutboxEntry
@@ -18,6 +20,7 @@ from eventbridge.wording import age, figures, one_line
 
 Row = tuple[object, ...]
 
+_EVERY = 2
 _LATE = 15.0
 """Seconds. A daemon says every five that it is there; how long it has been silent is shown from here on."""
 
@@ -32,17 +35,36 @@ def add_to(commands: Commands[Any]) -> None:
             Asks every database that has an outbox, and nothing else. Of a RabbitMQ queue it says
             what its consumers last saw.
         """,
-        examples=("status", "status --json"),
+        examples=("status", "status --watch", "status --json"),
         exits={
             0: "all is well",
-            1: "something is parked, dead, older than 60 s in the outbox, or not migrated",
+            1: "something is parked, dead, paused, older than 60 s in the outbox, or not migrated",
             2: "a daemon does not run, or waits; a database is away; settings are wrong",
+            130: "with --watch: ended by Ctrl-C",
         },
     )
-    add_json(parser)
+    how = parser.add_mutually_exclusive_group()
+    add_json(how)
+    how.add_argument(
+        "--watch",
+        nargs="?",
+        type=number,
+        const=_EVERY,
+        metavar="SECONDS",
+        help=f"tell it again every so many seconds (default: {_EVERY}), until Ctrl-C",
+    )
 
 
 def run(console: Console, options: Namespace) -> int:
+    while options.watch:
+        console.clear()
+        console.say(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}, every {options.watch} s\n")
+        _look(console, options)
+        time.sleep(options.watch)
+    return _look(console, options)
+
+
+def _look(console: Console, options: Namespace) -> int:
     report = take_report()
     problems = diagnose(report)
     code = max((problem.severity for problem in problems), default=0)

@@ -4,6 +4,7 @@ from eventbridge.models.audit import Audit
 from eventbridge.models.broker import BrokerBinding, BrokerMessage, BrokerQueue
 from eventbridge.models.dead_letter import DeadLetter
 from eventbridge.models.heartbeat import Heartbeat
+from eventbridge.models.hold import Hold
 from eventbridge.models.inbox import InboxEntry
 from eventbridge.models.lease import Lease
 from eventbridge.models.outbox import OutboxEntry
@@ -17,6 +18,7 @@ __all__ = [
     "DeadLetter",
     "EventBus",
     "Heartbeat",
+    "Hold",
     "InboxEntry",
     "Lease",
     "OutboxEntry",

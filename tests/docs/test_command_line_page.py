@@ -40,10 +40,12 @@ def _options(parser: argparse.ArgumentParser) -> set[str]:
             continue
         if isinstance(action, argparse._SubParsersAction):
             continue
+        value = str(action.metavar or "")
         if action.option_strings:
-            shown.add(" ".join(filter(None, (action.option_strings[-1], str(action.metavar or "")))))
+            value = f"[{value}]" if action.nargs == "?" else value
+            shown.add(" ".join(filter(None, (action.option_strings[-1], value))))
         else:
-            shown.add(f"{action.metavar} …")
+            shown.add(f"{value} …" if action.nargs == "*" else value)
     return shown
 
 
