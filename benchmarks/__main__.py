@@ -7,15 +7,15 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import emit, relay
+from benchmarks import consumer, emit, relay
 from benchmarks.bench import run
 from benchmarks.machine import machine
 from benchmarks.report import table, write
 from benchmarks.venvs import PEERS, versions_in
 from benchmarks.world import World
 
-BENCHES = {"emit": emit.bench, "relay": relay.bench}
-SMALL = {"emit": 20, "relay": 500}
+BENCHES = {"emit": emit.bench, "relay": relay.bench, "consumer": consumer.bench}
+SMALL = {"emit": 20, "relay": 500, "consumer": 200}
 
 
 def main() -> int:

@@ -52,6 +52,8 @@ EVENTBRIDGE: dict[str, Any] = {
     "BROKER_URL": BROKER_URL,
     "CONSUMERS": os.environ.get("BENCH_CONSUMERS", "benchmarks.consumers.sink").split(),
 }
+# What somebody wants to try: BENCH_RELAY_BATCH=2000 make bench ONLY=relay
+EVENTBRIDGE |= {key: int(os.environ[f"BENCH_{key}"]) for key in ("RELAY_BATCH",) if f"BENCH_{key}" in os.environ}
 
 _stomp = urlsplit(os.environ.get("BENCH_STOMP_URL", "stomp://guest:guest@127.0.0.1:61613//"))
 DJANGO_OUTBOX_PATTERN = {

@@ -25,6 +25,7 @@ def configure(app: Celery, queue: str, *, confirms: bool) -> Celery:
         worker_prefetch_multiplier=int(os.environ.get("BENCH_PREFETCH", "4")),
         broker_connection_retry_on_startup=True,
         worker_enable_remote_control=False,
+        CELERY_DB_REUSE_MAX=1_000_000,  # persistent connections, as everybody else has here
     )
     return app
 

@@ -10,9 +10,11 @@ from benchmarks.child import serve
 from benchmarks.inside.tables import books, empty, prepare, save_plain, timed
 from benchmarks.store.contracts import BookSaved
 from benchmarks.store.models import Book
-from eventbridge import assembly, emit, emit_many
+from eventbridge import Event, assembly, emit, emit_many
 from eventbridge.consumer import consumers_in
 from eventbridge.topology import topology_of
+from eventbridge.transports import Message
+from eventbridge.wire import encode, with_sequence
 
 _TABLES = ("store_book", "store_plainbook", "eventbridge_outbox")
 
@@ -104,6 +106,21 @@ def _emit_and_keep(events: int) -> None:
         cursor.execute("CREATE TABLE bench_kept AS SELECT * FROM eventbridge_outbox")
 
 
+def fill_queue(queue: str, events: int) -> None:
+    """Put so many events straight into a queue, as the relay publishes them."""
+    publisher, fields = assembly.open_publisher(), books()
+    for start in range(0, events, 1000):
+        numbers = range(start, min(start + 1000, events))
+        publisher.publish([_message(queue, _saved(number, next(fields))) for number in numbers])
+    publisher.close(1.0)
+
+
+def _message(queue: str, data: BookSaved) -> Message:
+    event = Event.about(data, source="/bench")
+    body = with_sequence(encode(event), data.book_id)
+    return Message(destination="", routing_key=queue, body=body, id=event.id, type=event.type, source="/bench")
+
+
 def empty_broker() -> None:
     """Forget what is in the embedded broker's queues."""
     empty("eventbridge_broker_message")
@@ -119,5 +136,5 @@ def routed() -> int:
 if __name__ == "__main__":
     serve(
         prepare, plain, bridged, autocommit, single_emits, emit_together,
-        declare, fill_outbox, empty_broker, routed,
+        declare, fill_outbox, fill_queue, empty_broker, routed,
     )  # fmt: skip
