@@ -17,6 +17,8 @@ from tests.shop.models import Note
 REASONS = {"good": "", "cursed": "failed", "killer": "crashed"}
 """How an event ends as a dead letter, by its destiny."""
 
+_OF_A_LETTER = ("consumer", "event_id", "reason", "attempts", "replay_attempt", "replay_at")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -52,7 +54,11 @@ class Books:
     breaks: Counter[Pair] = field(default_factory=Counter)
     replays: dict[Pair, int] = field(default_factory=dict)
     """How often it had failed when it was last marked for replay."""
+    found: Found = field(init=False)
     _last: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.found = Found.now(self.side)
 
     def commit(self, event: Event[Any]) -> None:
         data, place = event.data, len(self.committed)
@@ -80,14 +86,13 @@ class Books:
 
     # --- what holds after every step -------------------------------------------------------------
 
-    def check(self) -> Found:
-        found = Found.now(self.side)
+    def check(self) -> None:
+        self.found = found = Found.now(self.side)
         self._there_are_no_ghosts(found)
         self._nothing_is_lost(found)
         self._effects_are_those_of_the_inbox(found)
         self._nobody_is_overcharged(found)
         self._nothing_is_published_again_without_a_doubt()
-        return found
 
     def _there_are_no_ghosts(self, found: Found) -> None:
         known = {event_id for _, event_id in found.places} | set(found.outbox)
@@ -134,7 +139,8 @@ class Books:
 
     def balance(self) -> None:
         """Everything was healed and drained: every event is where its destiny is."""
-        found = self.check()
+        self.check()
+        found = self.found
         refused = {event_id for event_id, entry in self.committed.items() if entry.kind is cast.Refused}
         assert set(found.outbox) == refused, "the outbox is not drained"
         assert found.present == [], "the broker is not drained"
@@ -158,7 +164,7 @@ class Found:
 
     @classmethod
     def now(cls, side: Side) -> Found:
-        letters = DeadLetter.objects.only("consumer", "event_id", "reason", "attempts", "replay_attempt")
+        letters = DeadLetter.objects.only(*_OF_A_LETTER)
         handled = InboxEntry.objects.filter(handled_at__isnull=False)
         notes = Note.objects.values_list("text", flat=True)
         return cls(

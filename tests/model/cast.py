@@ -63,6 +63,9 @@ class Stage:
     deaths: Counter[Pair] = field(default_factory=Counter)
     """Processes that died while they handled it."""
 
+    def nobody_runs(self) -> None:
+        self.running = None
+
     def play(self, consumer: str, event: Event[Any]) -> None:
         self.running = pair = consumer, event.id
         Note.objects.create(text=" ".join(pair))

@@ -46,13 +46,15 @@ RELAY = {
     "parking": Place(f"{_OUTBOX}.park", "before"),
     "parked": Place(f"{_OUTBOX}.park", "after"),
 }
-CONSUMER = {
-    **_COMMITTING,
+TAKING = {
     "taken": Place(f"{_BROKER}.take", "after"),
     "settling": Place(f"{_BROKER}.done", "before"),
     "settled": Place(f"{_BROKER}.done", "after"),
     "putting back": Place(f"{_BROKER}.put_back", "before"),
     "put back": Place(f"{_BROKER}.put_back", "after"),
+}
+WORKING = {
+    **_COMMITTING,
     "marking": Place(f"{_INBOX}.mark", "before"),
     "marked": Place(f"{_INBOX}.mark", "after"),
     "unmarked": Place(f"{_INBOX}.unmark", "after"),
@@ -62,11 +64,11 @@ CONSUMER = {
     "retried": Place(f"{_DELIVERY}._store", "after", link=True),
     "burying": Place(f"{_LETTERS}.bury", "before"),
     "buried": Place(f"{_LETTERS}.bury", "after"),
-    "replay taken": Place(f"{_LETTERS}.take", "after"),
     "replay forgetting": Place("eventbridge.replays:Replays.forget", "before"),
     "replay put back": Place(f"{_LETTERS}.later", "after"),
 }
-PLACES = {**SITE, **RELAY, **CONSUMER}
+REPLAYING = {"replay taken": Place(f"{_LETTERS}.take", "after")}
+PLACES = {**SITE, **RELAY, **TAKING, **WORKING, **REPLAYING}
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Fate:
     """The consumer and the event's id of the suspect that was marked last."""
 
     def expect(self, blow: Blow | None) -> None:
-        self.due, self.left, self.fallen = blow, blow.passing if blow else 0, None
+        self.due, self.left = blow, blow.passing if blow else 0
+        self.fallen = self.suspect = None
 
     @property
     def has_fallen(self) -> bool:

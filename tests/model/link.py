@@ -66,9 +66,18 @@ class Connection:
         return self._channel
 
     def blocking_read(self, timeout: float) -> None:
-        if not self.frames:
-            raise ConnectionResetError("the link was lost") if self.lost else TimeoutError
-        self.frames.popleft()()
+        if self.frames:
+            self.frames.popleft()()
+        elif self.lost:
+            raise ConnectionResetError("the link was lost")
+        else:
+            self._wake()
+            raise TimeoutError
+
+    def _wake(self) -> None:
+        """What the broker was silent about it answers when nobody waits any more."""
+        if self._channel is not None:
+            self._channel.answer_at_last()
 
     def forget(self) -> None:
         """What the broker took and nobody heard of is in doubt from now on."""
@@ -96,7 +105,7 @@ class Channel:
         self._confirms = False
         self._late: list[int] = []
         self._owed: list[int] = []
-        self._silent = False
+        self._silent: list[int] = []
 
     def confirm_select(self) -> None:
         self._confirms = True
@@ -118,6 +127,11 @@ class Channel:
                 self._meet(message, mandatory, self._fault())
         late, self._late, self._owed = self._owed + self._late, [], []
         for tag in late:
+            self._answer(tag)
+
+    def answer_at_last(self) -> None:
+        silent, self._silent = self._silent, []
+        for tag in silent:
             self._answer(tag)
 
     def _fault(self) -> str:
@@ -145,7 +159,7 @@ class Channel:
             returned = SimpleNamespace(properties=message.properties)
             self._say("basic_return", "NO_ROUTE", message.exchange, message.routing_key, returned)
         if fault == "is silent":
-            self._silent = True
+            self._silent.append(self._tag)
         elif fault == "answers late":
             self._late.append(self._tag)
         elif fault == "answers together":

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from eventbridge import Event, emit
 from eventbridge.models import DeadLetter, OutboxEntry
 from eventbridge.wire import encode
 from tests.model.cast import MOODS, Late, Optional, Refused, Told
-from tests.model.fate import CONSUMER, RELAY, SITE, Blow, Fate, Place
+from tests.model.fate import RELAY, REPLAYING, SITE, TAKING, WORKING, Blow, Fate, Place
 from tests.model.link import FAULTS
 from tests.model.sides import Embedded, Rabbit, Side
 from tests.model.world import PROCESSES, RELAYS, World
@@ -22,7 +22,7 @@ from tests.model.world import PROCESSES, RELAYS, World
 def blows(places: dict[str, Place], *hows: str) -> st.SearchStrategy[Blow | None]:
     """Nothing happens, more often than not; or a death, a cut or whatever else, somewhere."""
     how = st.sampled_from(("dies", "breaks", *hows))
-    blow = st.builds(Blow, st.sampled_from(sorted(places)), how, st.integers(1, 3))
+    blow = st.builds(Blow, st.sampled_from(sorted(places)), how, st.sampled_from((1, 1, 1, 2, 3)))
     return st.none() | st.none() | blow
 
 
@@ -34,7 +34,7 @@ said = st.one_of(
     st.sampled_from((Late(key=0), Optional(key=0), Refused(key=0))),
 )
 consumers = st.integers(0, len(PROCESSES) - 1)
-relays = st.integers(0, RELAYS - 1)
+relays = st.sampled_from((0, 0, 0, *range(1, RELAYS)))
 faults = st.lists(st.sampled_from(FAULTS), max_size=4)
 moods = st.lists(st.sampled_from(MOODS), max_size=3)
 
@@ -71,6 +71,7 @@ class Model(RuleBasedStateMachine):
 
     # --- the relays ---
 
+    @precondition(lambda self: self.world.books.found.outbox)
     @rule(number=relays, faults=faults, blow=blows(RELAY, "is overtaken"))
     def relays_a_batch(self, number: int, faults: list[str], blow: Blow | None) -> None:
         self.world.poll(number, faults, blow)
@@ -80,67 +81,66 @@ class Model(RuleBasedStateMachine):
         self.world.relays[number].close(0.1)
         self.world.kill_relay(number)
 
-    @rule(noticed=st.booleans())
-    def lets_the_relays_lease_run_out(self, noticed: bool) -> None:
-        self.world.end_relays_lease(noticed=noticed)
-
-    @rule()
-    def retries_what_is_parked(self) -> None:
-        OutboxEntry.objects.all().retry()
-
-    @rule()
-    def binds_the_late_queue(self) -> None:
-        self.world.side.bind_late()
-
     # --- the consumers ---
 
-    @rule(number=consumers, blow=blows(CONSUMER))
+    @precondition(lambda self: self.world.books.found.present)
+    @rule(number=consumers, blow=blows(TAKING))
     def takes(self, number: int, blow: Blow | None) -> None:
         with self.world.struck_by(blow, number):
             self.world.consumers[number].take()
 
-    @rule(number=consumers, blow=blows(CONSUMER))
+    @precondition(lambda self: any(letter.replay_at for letter in self.world.books.found.letters.values()))
+    @rule(number=consumers, blow=blows(REPLAYING))
     def takes_replays(self, number: int, blow: Blow | None) -> None:
         with self.world.struck_by(blow, number):
             self.world.consumers[number].take_replays()
 
-    @rule(number=consumers, faults=faults, moods=moods, blow=blows(CONSUMER), told=st.booleans())
+    @precondition(lambda self: self.world.busy)
+    @rule(number=consumers, faults=faults, moods=moods, blow=blows(WORKING), told=st.booleans())
     def works(self, number: int, faults: list[str], moods: list[str], blow: Blow | None, told: bool) -> None:
         """Handle what is in hand; where that has to wait, it is told to stop meanwhile, or given what it waits for."""
-        self.world.consumers[number].stopping.told_while_it_waits = told
-        self.world.work(number, 99, faults, moods, blow)
+        busy = self.world.busy
+        self.world.work(busy[number % len(busy)], 99, faults, moods, blow, told=told)
 
-    @rule(number=consumers)
-    def stops(self, number: int) -> None:
-        self.world.stop(number)
+    @rule(number=consumers, how=st.sampled_from(("is killed", "stops", "loses its link")))
+    def goes(self, number: int, how: str) -> None:
+        if how == "stops":
+            self.world.stop(number)
+        elif how == "is killed":
+            self.world.kill(number)
+        else:
+            self.world.consumers[number].lose_link()
 
-    @rule(number=consumers)
-    def is_killed(self, number: int) -> None:
-        self.world.kill(number)
-
-    @rule(number=consumers)
-    def loses_its_link(self, number: int) -> None:
-        self.world.consumers[number].lose_link()
-
+    @precondition(lambda self: self.world.books.found.present)
     @rule(number=st.integers(0, 20))
     def duplicates(self, number: int) -> None:
         self.world.side.duplicate(number)
 
+    # --- the operator ---
+
+    @precondition(lambda self: self.world.books.found.letters)
     @rule(number=st.integers(0, 5))
     def replays_a_dead_letter(self, number: int) -> None:
         letters = list(DeadLetter.objects.resting().order_by("pk"))
         if letters:
             self.world.replay(letters[number % len(letters)])
 
+    @rule(bind=st.booleans())
+    def retries_what_is_parked(self, bind: bool) -> None:
+        if bind:
+            self.world.side.bind_late()
+        OutboxEntry.objects.all().retry()
+
     # --- time ---
 
-    @rule()
-    def lets_the_rungs_run_out(self) -> None:
-        self.world.end_rungs()
-
-    @rule(asleep=st.booleans())
-    def lets_the_consumers_leases_run_out(self, asleep: bool) -> None:
-        self.world.end_consumers_leases(asleep=asleep)
+    @rule(what=st.sampled_from(("the rungs", "the relay's lease", "what the dead hold", "whatever anybody holds")))
+    def runs_out(self, what: str) -> None:
+        if what == "the rungs":
+            self.world.end_rungs()
+        elif what == "the relay's lease":
+            self.world.end_relays_lease()
+        else:
+            self.world.end_consumers_leases(asleep=what == "whatever anybody holds")
 
     # --- what must hold ---
 

@@ -51,6 +51,10 @@ class ConsumerProcess:
         self._hand: deque[tuple[Subscriber, Delivery]] = deque()
 
     @property
+    def has_work(self) -> bool:
+        return bool(self._hand)
+
+    @property
     def leases(self) -> set[str]:
         """What it renews while it lives."""
         return {getattr(self._queue, "lease", ""), self._replays.lease}

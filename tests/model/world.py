@@ -44,7 +44,7 @@ class World:
     @contextmanager
     def struck_by(self, blow: Blow | None, consumer: int | None = None, relay: int | None = None) -> Iterator[None]:
         """Somewhere on the way it happens, or it does not. Whoever dies is replaced."""
-        self.stage.running = self.fate.suspect = None
+        self.stage.nobody_runs()
         self.fate.expect(blow)
         try:
             yield
@@ -92,16 +92,24 @@ class World:
         self._born += 1
         return make_relay(self.side, f"relay {self._born}")
 
-    def end_relays_lease(self, *, noticed: bool) -> None:
+    def end_relays_lease(self) -> None:
         Lease.objects.update(expires_at=Now())
-        if noticed:
-            for relay in self.relays:
-                relay._held_until = 0.0
+        for relay in self.relays:
+            relay._held_until = 0.0
 
     # --- consumers ---
 
-    def work(self, number: int, at_most: int, faults: list[str], moods: list[str], blow: Blow | None) -> None:
+    @property
+    def busy(self) -> list[int]:
+        """The processes that have something in hand."""
+        return [number for number, process in enumerate(self.consumers) if process.has_work]
+
+    def work(
+        self, number: int, at_most: int, faults: list[str], moods: list[str], blow: Blow | None, *, told: bool = False
+    ) -> None:
+        """``told``: where it has to wait for something, it is told to stop meanwhile."""
         process = self.consumers[number]
+        process.stopping.told_while_it_waits = told
         self.side.misbehave(faults)
         self.stage.moods.extend(moods)
         with self.struck_by(blow, number):
@@ -139,35 +147,47 @@ class World:
     # --- the end ---
 
     def end(self) -> None:
-        """Everything heals and drains, dead letters are replayed, and the books balance."""
+        """Everything heals and drains, dead letters that deserve it are replayed, and the books balance."""
         self.side.bind_late()
         OutboxEntry.objects.all().retry()
         self._drain()
         for letter in DeadLetter.objects.resting():
-            self.replay(letter)
+            if self.books.committed[letter.event_id].destiny == "good":
+                self.replay(letter)
         self._drain()
         self.books.balance()
 
     def _drain(self) -> None:
         for _ in range(_PATIENCE):
-            self.end_relays_lease(noticed=True)
-            self.poll(0, [], None)
+            self._relay_all()
             for number in range(len(PROCESSES)):
                 self._take_and_work(number)
-            self.end_rungs()
-            if self._is_drained():
+            if not self.side.present() and not _marked().exists():
                 return
+            self.end_rungs()
             self.end_consumers_leases(asleep=False)
         raise AssertionError("it never comes to rest")
 
-    def _take_and_work(self, number: int) -> None:
-        with self.struck_by(None, number):
-            self.consumers[number].take()
-            if DeadLetter.objects.filter(replay_at__isnull=False).exists():
-                self.consumers[number].take_replays()
-        # One by one: of several that kill, each takes the acknowledgements of those before it along.
-        self.work(number, 1, [], [], None)
+    def _relay_all(self) -> None:
+        for _ in range(_PATIENCE):
+            if not OutboxEntry.objects.filter(parked_at=None).exists():
+                return
+            self.end_relays_lease()
+            self.poll(0, [], None)
+        raise AssertionError("the outbox is never empty")
 
-    def _is_drained(self) -> bool:
-        pending = OutboxEntry.objects.filter(parked_at=None).exists()
-        return not (pending or self.side.present() or DeadLetter.objects.filter(replay_at__isnull=False).exists())
+    def _take_and_work(self, number: int) -> None:
+        """One by one: of several that kill, each takes the acknowledgements of those before it along."""
+        with self.struck_by(None, number):
+            if _marked().exists():
+                self.consumers[number].take_replays()
+            self.consumers[number].take()
+        process = self.consumers[number]
+        while process.has_work and process is self.consumers[number]:
+            self.work(number, 1, [], [], None)
+            with self.struck_by(None, number):
+                self.consumers[number].take()
+
+
+def _marked() -> models.QuerySet[DeadLetter]:
+    return DeadLetter.objects.filter(replay_at__isnull=False)
