@@ -11,6 +11,7 @@ from eventbridge.conf import settings
 from eventbridge.consumer import Consumer, consumers_in
 from eventbridge.crew import Crew
 from eventbridge.daemon import Daemon, RelayPart, process_name
+from eventbridge.drain import Drain
 from eventbridge.models import Heartbeat, InboxEntry
 from eventbridge.relay import Relay
 from eventbridge.replays import Replays
@@ -81,10 +82,14 @@ def relay_daemon(database: str, health_address: str | None = None) -> Daemon:
     return daemon
 
 
-def consume_daemon(consumers: Iterable[Consumer], health_address: str | None = None) -> Daemon:
-    """A daemon that runs these consumers."""
+def consume_daemon(
+    consumers: Iterable[Consumer], health_address: str | None = None, drain: Drain | None = None
+) -> Daemon:
+    """A daemon that runs these consumers; with ``drain`` until there is nothing left to do."""
     daemon = _daemon(health_address)
-    daemon.parts.extend(_crew(consumer, daemon) for consumer in consumers)
+    daemon.parts.extend(_crew(consumer, daemon, drain) for consumer in consumers)
+    if drain:
+        drain.then(daemon.stop)
     return daemon
 
 
@@ -97,12 +102,13 @@ def gauges_of(daemon: Daemon) -> list[Callable[[], None]]:
     return [metrics.watch(daemon)]
 
 
-def _crew(consumer: Consumer, daemon: Daemon) -> Crew:
+def _crew(consumer: Consumer, daemon: Daemon, drain: Drain | None) -> Crew:
     retries = open_publisher()
     replays = partial(Replays, consumer.name, consumer.database, consumer.prefetch)
+    sources: list[Callable[[], Subscriber]] = [partial(_subscribe, consumer, retries), replays]
     return Crew(
         consumer,
-        [partial(_subscribe, consumer, retries), replays],
+        [drain.watch(source) for source in sources] if drain else sources,
         daemon.stopping,
         deadline=lambda: daemon.deadline,
         publisher=retries,

@@ -22,6 +22,7 @@ from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import consumers_of, need_broker, need_database, show_log
 from eventbridge.conf import settings
 from eventbridge.daemon import EXIT_FAILED, EXIT_UNFINISHED
+from eventbridge.drain import Drain
 from eventbridge.health import place_of
 from eventbridge.models import OutboxEntry
 from eventbridge.relay import Relay
@@ -70,7 +71,7 @@ def _add_consume(commands: Commands[Any]) -> None:
             One process may run several consumers, and several processes the same one. While the
             broker or the database is away it waits, and goes on by itself. SIGTERM ends it in order.
         """,
-        examples=("consume consumers.email", "consume consumers.email consumers.deletion", "consume"),
+        examples=("consume consumers.email", "consume consumers.email consumers.deletion", "consume --drain"),
         exits=_EXITS,
         checks=True,
     )
@@ -81,6 +82,7 @@ def _add_consume(commands: Commands[Any]) -> None:
         help="a module that defines a Consumer, such as consumers.email (default: EVENTBRIDGE['CONSUMERS'])",
     )
     _add_health(parser)
+    parser.add_argument("--drain", action="store_true", help="handle what is there, but for retries to come, then end")
 
 
 def _add_health(parser: ArgumentParser) -> None:
@@ -121,8 +123,23 @@ def run_consumers(console: Console, options: Namespace) -> int:
     consumers = consumers_of(modules)
     _prepare(options, {consumer.database for consumer in consumers})
     pruning = Pruning(consumer.database for consumer in consumers)
-    daemon = consume_daemon(consumers, options.health_address)
-    return _end(daemon.run([pruning, *gauges_of(daemon)]))
+    drain = Drain() if options.drain else None
+    daemon = consume_daemon(consumers, options.health_address, drain)
+    code = _end(daemon.run([pruning, *gauges_of(daemon)]))
+    return _tell(console, drain) if drain else code
+
+
+def _tell(console: Console, drain: Drain) -> int:
+    """What it did; 1 if it was stopped before it had done it all."""
+    handled, retried, died = drain.counted.values()
+    console.say(f"Handled {count(handled, 'event')}.")
+    if retried:
+        console.warn(f"{count(retried, 'attempt')} failed. Retries that come later are for the next time.")
+    if died:
+        console.warn(f"{count(died, 'new dead letter')}: see eventbridge dead list.")
+    if not drain.finished:
+        console.warn("Stopped.")
+    return 0 if drain.finished else 1
 
 
 def _end(code: int) -> int:
