@@ -24,3 +24,7 @@ class EventbridgeConfig(AppConfig):
             from eventbridge import metrics
 
             metrics.connect()
+        if settings.TRACES in ("parent", "link") and find_spec("opentelemetry"):
+            from eventbridge import tracing
+
+            tracing.connect()

@@ -69,14 +69,23 @@ def _bad_keys(given: dict[str, Any], kinds: dict[str, Any]) -> Iterator[CheckMes
         if key not in kinds:
             yield _error(1, f"EVENTBRIDGE has no key {key!r}.", f"Its keys are {', '.join(kinds)}.")
         elif not _is_a(value, kinds[key]):
-            kind = _KINDS.get(typing.get_origin(kinds[key]), getattr(kinds[key], "__name__", str(kinds[key])))
             what = f"a {type(value).__name__}" if key == "BROKER_URL" else repr(value)  # it may hold a password
-            yield _error(2, f"EVENTBRIDGE[{key!r}] is {what}; it must be a {kind}.")
+            yield _error(2, f"EVENTBRIDGE[{key!r}] is {what}; it must be {_what(kinds[key])}.")
         elif isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
             yield _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}; it must be more than 0.")
 
 
+def _what(kind: Any) -> str:
+    """A setting's type, in words."""
+    origin = typing.get_origin(kind)
+    if origin is typing.Literal:
+        return f"one of {', '.join(map(repr, typing.get_args(kind)))}"
+    return f"a {_KINDS.get(origin) or kind.__name__}"
+
+
 def _is_a(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is typing.Literal:
+        return value in typing.get_args(kind)
     kind = typing.get_origin(kind) or kind
     if isinstance(value, (bool, str)):
         return kind is type(value)
@@ -143,6 +152,9 @@ def _bad_telemetry() -> Iterator[CheckMessage]:
     if settings.METRICS and not find_spec("prometheus_client"):
         text = "EVENTBRIDGE['METRICS'] is on, but prometheus-client is not installed."
         yield _error(9, text, "Install eventbridge[prometheus].")
+    if settings.TRACES != "off" and not find_spec("opentelemetry"):
+        text = "EVENTBRIDGE['TRACES'] is on, but opentelemetry-api is not installed."
+        yield _error(9, text, "Install eventbridge[opentelemetry].")
 
 
 def _bad_trail() -> Iterator[CheckMessage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings as django_settings
 
@@ -46,6 +46,9 @@ class Settings:
     """A loop of a daemon that has not turned for so long is stuck: /livez and systemd's watchdog say so."""
     METRICS: bool = False
     """Whether processes that start count for Prometheus, and daemons serve /metrics (``eventbridge[prometheus]``)."""
+    TRACES: Literal["off", "parent", "link"] = "off"
+    """OpenTelemetry's spans (``eventbridge[opentelemetry]``): one trace from emit to the last handler (``parent``), or
+    one for each step, linked to those before (``link``)."""
     INBOX_RETENTION: float = 30 * 86400.0
     """How long the inbox remembers handled events: longer than any redelivery or replay."""
     TRAIL: bool = False

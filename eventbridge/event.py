@@ -156,3 +156,8 @@ def uuid7() -> str:
     value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     return str(uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62))
+
+
+def emitted_at(event_id: str) -> float:
+    """When one of our own ids was made: seconds since the epoch, by the clock of whoever emitted."""
+    return int(event_id[:13].replace("-", ""), 16) / 1000

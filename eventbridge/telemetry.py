@@ -11,6 +11,7 @@ from typing import Any
 
 from django.dispatch import Signal, receiver
 
+from eventbridge.conf import settings
 from eventbridge.wording import one_line, plain
 
 logger = logging.getLogger("eventbridge")
@@ -60,6 +61,11 @@ def _say(level: int, text: str, *values: Any) -> None:
     """A line of the log, whatever the values hold: no message can forge another one, or steer a terminal."""
     if logger.isEnabledFor(level):
         logger.log(level, text, *(one_line(value) if isinstance(value, str) else value for value in values))
+
+
+def system() -> str:
+    """OpenTelemetry's name for the broker that is in use."""
+    return "rabbitmq" if settings.BROKER_URL.startswith("amqp") else "eventbridge"
 
 
 @receiver(relayed)

@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError
 
 from eventbridge import telemetry
 from eventbridge.consumer import Consumer
+from eventbridge.event import emitted_at
 from eventbridge.metrics import series
 from eventbridge.models import DeadLetter
 from eventbridge.models.outbox import PendingEntry
@@ -36,21 +37,21 @@ def _on_published(
     **kwargs: Any,
 ) -> None:
     series.batches.labels(using).observe(len(entries))
-    series.sending.labels(series.system(), "publish", EVENTS).observe(seconds)
+    series.sending.labels(telemetry.system(), "publish", EVENTS).observe(seconds)
     now, lag = time.time(), series.lag.labels(using)
     tally: Tally[tuple[str, str]] = Tally()
     for entry, outcome in zip_longest(entries, outcomes):
         verdict = _verdict(entry, outcome)
         tally[entry.type, verdict] += 1
         if verdict == "confirmed":
-            lag.observe(max(0.0, now - _emitted_at(entry)))
+            lag.observe(max(0.0, now - emitted_at(entry.event_id)))
     for (name, verdict), number in tally.items():
         _count(using, name, verdict, number)
 
 
 def _count(using: str, name: str, verdict: str, number: int) -> None:
     error = "" if verdict in _FINE else verdict
-    series.sent.labels(series.system(), "publish", series.destination(name), error).inc(number)
+    series.sent.labels(telemetry.system(), "publish", series.destination(name), error).inc(number)
     if verdict in ("refused", "unroutable"):
         series.failed.labels(using, verdict).inc(number)
     else:
@@ -62,11 +63,6 @@ def _verdict(entry: PendingEntry, outcome: Outcome | None) -> str:
     if outcome is None:
         return "unanswered"
     return "unwanted" if outcome.state == "unroutable" and not entry.mandatory else outcome.state
-
-
-def _emitted_at(entry: PendingEntry) -> float:
-    """An event's id is a UUIDv7: its first 48 bits are milliseconds (RFC 9562)."""
-    return int(entry.event_id[:13].replace("-", ""), 16) / 1000
 
 
 def _on_ended(sender: Any, consumer: Consumer, event: Any, seconds: float, error: str, **kwargs: Any) -> None:

@@ -15,11 +15,11 @@ from django.db import router
 from prometheus_client import Counter, Gauge, Histogram
 
 from eventbridge import __version__
-from eventbridge.conf import settings
 from eventbridge.consumer import Consumer
 from eventbridge.crew import Crew
 from eventbridge.event import event_types
 from eventbridge.models import DeadLetter, OutboxEntry
+from eventbridge.telemetry import system
 from eventbridge.topology import EVENTS
 
 if TYPE_CHECKING:
@@ -135,10 +135,6 @@ def _expect_consumer(consumer: Consumer) -> None:
 
 
 # --- labels --------------------------------------------------------------------------------------
-
-
-def system() -> str:
-    return "rabbitmq" if settings.BROKER_URL.startswith("amqp") else "eventbridge"
 
 
 def destination(name: str, queue: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from eventbridge import Consumer, Event, Reject, event_type
+from eventbridge import Consumer, Event, Reject, emit, event_type
 from tests.shop.models import Note
 
 
@@ -11,6 +11,7 @@ class Asked:
     text: str
     fail: int = 0
     reject: bool = False
+    emits: bool = False
 
 
 @event_type("telemetry.nobody.v1")
@@ -35,6 +36,8 @@ def do(event: Event[Asked]) -> None:
         raise Reject("as it was told")
     if tried[event.data.text] <= event.data.fail:
         raise ValueError("as it was told")
+    if event.data.emits:
+        emit(Whoever())
     Note.objects.create(text=event.data.text)
 
 
