@@ -64,10 +64,10 @@ class Health:
         return [f"{name} has not turned for {age:.0f} s" for name, age in still.items() if age > self.stuck_after]
 
     def unready(self) -> list[str]:
-        """The parts that do not do their work just now, and why. A standby does its work."""
+        """The parts that do not do their work just now, and why. To stand by, or still when told to, is work."""
         if self.daemon.stopping.is_set():
             return ["stopping"]
-        idle = [part for part in self.daemon.parts if part.state not in ("ready", "standby")]
+        idle = [part for part in self.daemon.parts if part.state not in ("ready", "standby", "paused")]
         return [*self.stuck(), *map(_line, idle)]
 
     @property

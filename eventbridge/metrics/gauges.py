@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from eventbridge.daemon import Part
 
 _EVERY = 15.0
-_STATES = {"relay": ("starting", "ready", "standby", "waiting"), "consumer": ("starting", "ready", "waiting")}
+_STATES = {
+    "relay": ("starting", "ready", "standby", "waiting", "paused"),
+    "consumer": ("starting", "ready", "waiting", "paused"),
+}
 
 
 class Gauges:

@@ -4,10 +4,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
@@ -220,16 +222,26 @@ def test_what_consumers_do_is_counted(daemons):
 
 
 @real
-def test_a_backlog_and_dead_letters_are_gauges(daemon: Start):
+def test_a_backlog_and_an_outage_are_seen(daemon: Start):
     emit(Nobody())
     env = {"SHOP_METRICS": "1", "SHOP_BROKER_URL": "amqp://shop:" + quote("s3cret") + "@127.0.0.1:1//"}
     address = address_of(daemon("eventbridge", "relay", env=env))
     pending = 'eventbridge_outbox_messages{database="default",status="pending"}'
     wait_for(lambda: scraped(address)[pending] == 1, 30, what="the backlog")
-    found = scraped(address)
-    assert found['eventbridge_outbox_oldest_pending_age_seconds{database="default"}'] > 0
-    assert found['eventbridge_relay_state{database="default",state="waiting"}'] == 1
+    assert scraped(address)['eventbridge_outbox_oldest_pending_age_seconds{database="default"}'] > 0
+    waiting = 'eventbridge_relay_state{database="default",state="waiting"}'
+    wait_for(lambda: scraped(address)[waiting] == 1, what="it to wait")
     wait_for(lambda: scraped(address)['eventbridge_broker_errors_total{daemon="relay default"}'] > 0, what="errors")
+
+
+@real
+def test_what_somebody_paused_says_so_and_is_ready(daemons):
+    _, address = daemons
+    call_command("eventbridge", "pause", "telemetry.asked", stdout=StringIO())
+    paused = 'eventbridge_consumer_state{consumer="telemetry.asked",state="paused"}'
+    assert scraped(address)[paused] == 0
+    wait_for(lambda: scraped(address)[paused] == 1, 20, what="it to be paused")
+    assert get(address, "/readyz").code == 200
 
 
 @real
