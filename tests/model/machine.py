@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 from django.db import transaction
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from eventbridge import Event, emit
+from eventbridge import Event, emit, emit_many
 from eventbridge.models import DeadLetter, OutboxEntry
 from eventbridge.wire import encode
 from tests.model.cast import MOODS, Late, Optional, Refused, Told
@@ -27,16 +28,88 @@ def blows(places: dict[str, Place], *hows: str) -> st.SearchStrategy[Blow | None
 
 
 keys = st.integers(0, 1)
-said = st.one_of(
-    st.builds(Told, key=keys),
-    st.builds(Told, key=keys),
-    st.builds(Told, key=keys, destiny=st.sampled_from(("cursed", "killer"))),
-    st.sampled_from((Late(key=0), Optional(key=0), Refused(key=0))),
+said = st.lists(
+    st.one_of(
+        st.builds(Told, key=keys),
+        st.builds(Told, key=keys),
+        st.builds(Told, key=keys, destiny=st.sampled_from(("cursed", "killer"))),
+        st.just(Late(key=0)),
+        st.sampled_from((Optional(key=0), Refused(key=0))),
+    ),
+    max_size=3,
 )
 consumers = st.integers(0, len(PROCESSES) - 1)
 relays = st.sampled_from((0, 0, 0, *range(1, RELAYS)))
 faults = st.lists(st.sampled_from(FAULTS), max_size=4)
 moods = st.lists(st.sampled_from(MOODS), max_size=3)
+
+
+class Turn(Protocol):
+    """Something that somebody does, and what happens to him on the way."""
+
+    def play(self, world: World) -> None: ...
+
+
+@dataclass(frozen=True)
+class Commits:
+    """A transaction, in which a savepoint is rolled back."""
+
+    said: list[Any]
+    undone: list[Any]
+    blow: Blow | None
+
+    def play(self, world: World) -> None:
+        events: list[Event[Any]] = []
+        with world.struck_by(self.blow), transaction.atomic():
+            events += [emit(data) for data in self.said]
+            with transaction.atomic():
+                emit_many(self.undone)
+                transaction.set_rollback(True)
+        if world.fate.fallen is None or world.fate.fallen.place == "committed":
+            for event in events:
+                world.books.commit(event)
+
+
+@dataclass(frozen=True)
+class Relays:
+    number: int
+    faults: list[str]
+    blow: Blow | None
+
+    def play(self, world: World) -> None:
+        world.poll(self.number, self.faults, self.blow)
+
+
+@dataclass(frozen=True)
+class Takes:
+    number: int
+    blow: Blow | None
+
+    def play(self, world: World) -> None:
+        with world.struck_by(self.blow, self.number):
+            world.consumers[self.number].take()
+
+
+@dataclass(frozen=True)
+class Works:
+    """Handle what is in hand; where that has to wait, it is ``told`` to stop meanwhile, or given what it waits for."""
+
+    number: int
+    faults: list[str]
+    moods: list[str]
+    blow: Blow | None
+    told: bool
+
+    def play(self, world: World) -> None:
+        if busy := world.busy:
+            number = busy[self.number % len(busy)]
+            world.work(number, 99, self.faults, self.moods, self.blow, told=self.told)
+
+
+commits = st.builds(Commits, said, st.just([]) | said, blows(SITE))
+polls = st.builds(Relays, relays, faults, blows(RELAY, "is overtaken"))
+takes = st.builds(Takes, consumers, blows(TAKING))
+works = st.builds(Works, consumers, faults, moods, blows(WORKING), st.booleans())
 
 
 class Model(RuleBasedStateMachine):
@@ -49,58 +122,46 @@ class Model(RuleBasedStateMachine):
         super().__init__()
         self.world = World(self.make_side, self.fate)
 
-    # --- the site ---
+    @initialize(first=commits, turns=st.lists(commits | polls | takes | works, min_size=8, max_size=30))
+    def begins(self, first: Turn, turns: list[Turn]) -> None:
+        """Hypothesis leaves out rules at random: so that something happens in every history."""
+        for turn in [first, *turns]:
+            turn.play(self.world)
+            self.world.books.check()
 
-    @rule(said=st.lists(said, min_size=1, max_size=3), undone=st.lists(said, max_size=1), blow=blows(SITE))
-    def commits(self, said: list[Any], undone: list[Any], blow: Blow | None) -> None:
-        """A transaction, in which a savepoint is rolled back."""
-        events: list[Event[Any]] = []
-        with self.world.struck_by(blow), transaction.atomic():
-            events += [emit(data) for data in said]
-            self.rolls_back(undone)
-        if self.fate.fallen is None or self.fate.fallen.place == "committed":
-            for event in events:
-                self.world.books.commit(event)
+    # --- events go their way ---
 
-    @rule(said=st.lists(said, max_size=2))
-    def rolls_back(self, said: list[Any]) -> None:
-        with transaction.atomic():
-            for data in said:
-                emit(data)
-            transaction.set_rollback(True)
-
-    # --- the relays ---
+    @rule(turn=commits)
+    def site(self, turn: Turn) -> None:
+        turn.play(self.world)
 
     @precondition(lambda self: self.world.books.found.outbox)
-    @rule(number=relays, faults=faults, blow=blows(RELAY, "is overtaken"))
-    def relays_a_batch(self, number: int, faults: list[str], blow: Blow | None) -> None:
-        self.world.poll(number, faults, blow)
+    @rule(turn=polls)
+    def relay(self, turn: Turn) -> None:
+        turn.play(self.world)
+
+    @precondition(lambda self: self.world.books.found.present)
+    @rule(turn=takes)
+    def consumer_takes(self, turn: Turn) -> None:
+        turn.play(self.world)
+
+    @precondition(lambda self: self.world.busy)
+    @rule(turn=works)
+    def consumer_works(self, turn: Turn) -> None:
+        turn.play(self.world)
+
+    # --- and are disturbed ---
 
     @rule(number=relays)
     def stops_a_relay(self, number: int) -> None:
         self.world.relays[number].close(0.1)
         self.world.kill_relay(number)
 
-    # --- the consumers ---
-
-    @precondition(lambda self: self.world.books.found.present)
-    @rule(number=consumers, blow=blows(TAKING))
-    def takes(self, number: int, blow: Blow | None) -> None:
-        with self.world.struck_by(blow, number):
-            self.world.consumers[number].take()
-
     @precondition(lambda self: any(letter.replay_at for letter in self.world.books.found.letters.values()))
     @rule(number=consumers, blow=blows(REPLAYING))
     def takes_replays(self, number: int, blow: Blow | None) -> None:
         with self.world.struck_by(blow, number):
             self.world.consumers[number].take_replays()
-
-    @precondition(lambda self: self.world.busy)
-    @rule(number=consumers, faults=faults, moods=moods, blow=blows(WORKING), told=st.booleans())
-    def works(self, number: int, faults: list[str], moods: list[str], blow: Blow | None, told: bool) -> None:
-        """Handle what is in hand; where that has to wait, it is told to stop meanwhile, or given what it waits for."""
-        busy = self.world.busy
-        self.world.work(busy[number % len(busy)], 99, faults, moods, blow, told=told)
 
     @rule(number=consumers, how=st.sampled_from(("is killed", "stops", "loses its link")))
     def goes(self, number: int, how: str) -> None:

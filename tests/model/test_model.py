@@ -30,10 +30,10 @@ def _watched_and_quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def play(machine: type[Model]) -> None:
-    """So many histories of up to fifty steps."""
+    """So many histories of some forty steps."""
     profile = settings(
         max_examples=EXAMPLES,
-        stateful_step_count=50,
+        stateful_step_count=40,
         deadline=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
