@@ -44,6 +44,8 @@ class Settings:
     """Where a daemon serves its health by HTTP. Port 0: a free one, which ``status`` shows. Empty: nowhere."""
     STUCK_AFTER: float = 60.0
     """A loop of a daemon that has not turned for so long is stuck: /livez and systemd's watchdog say so."""
+    LOG_FORMAT: Literal["text", "json"] = "text"
+    """How daemons write their log: as ``LOGGING`` says, or a JSON object a line."""
     METRICS: bool = False
     """Whether processes that start count for Prometheus, and daemons serve /metrics (``eventbridge[prometheus]``)."""
     TRACES: Literal["off", "parent", "link"] = "off"

@@ -12,6 +12,7 @@ from typing import Any
 from django.dispatch import Signal, receiver
 
 from eventbridge.conf import settings
+from eventbridge.redaction import Withheld, kind_of
 from eventbridge.wording import one_line, plain
 
 logger = logging.getLogger("eventbridge")
@@ -57,10 +58,22 @@ changed = Signal()
 While it waits for the end of an outage it says so again, once a minute."""
 
 
-def _say(level: int, text: str, *values: Any) -> None:
-    """A line of the log, whatever the values hold: no message can forge another one, or steer a terminal."""
+def _say(level: int, text: str, *values: Any, **fields: Any) -> None:
+    """A line of the log, whatever the values hold: no message can forge another one, or steer a terminal.
+
+    The fields are for logs.py.
+    """
     if logger.isEnabledFor(level):
-        logger.log(level, text, *(one_line(value) if isinstance(value, str) else value for value in values))
+        clean = (one_line(value) if isinstance(value, str) else value for value in values)
+        logger.log(level, text, *clean, extra={"eventbridge": fields})
+
+
+def _of(event: Any) -> dict[str, Any]:
+    return {"event_id": event.id, "type": event.type, "traceparent": event.traceparent}
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)
 
 
 def system() -> str:
@@ -70,18 +83,20 @@ def system() -> str:
 
 @receiver(relayed)
 def _log_relayed(sender: Any, entries: Any, seconds: float, **kwargs: Any) -> None:
-    _say(logging.DEBUG, "relayed %d events in %.0f ms", len(entries), seconds * 1000)
+    told = {"outcome": "relayed", "count": len(entries), "duration_ms": _ms(seconds)}
+    _say(logging.DEBUG, "relayed %d events in %.0f ms", len(entries), seconds * 1000, **told)
 
 
 @receiver(parked)
 def _log_parked(sender: Any, entry: Any, reason: str, **kwargs: Any) -> None:
-    _say(logging.ERROR, "parked %s %s: %s (see: eventbridge outbox list)", entry.type, entry.event_id, reason)
+    told = {"outcome": "parked", "event_id": entry.event_id, "type": entry.type, "reason": reason}
+    _say(logging.ERROR, "parked %s %s: %s (see: eventbridge outbox list)", entry.type, entry.event_id, reason, **told)
 
 
 @receiver(hook_failed)
 def _log_hook_failed(sender: Any, consumer: Any, error: Exception, **kwargs: Any) -> None:
     text = "%s committed its work, then a transaction.on_commit hook failed, which is not tried again: %s"
-    _say(logging.ERROR, text, consumer.name, brief(error))
+    _say(logging.ERROR, text, consumer.name, brief(error), outcome="hook failed", consumer=consumer.name)
 
 
 @receiver(handled)
@@ -89,31 +104,41 @@ def _log_handled(sender: Any, consumer: Any, event: Any, attempt: int, seconds: 
     _say(
         logging.INFO, "%s handled %s %s in %.0f ms (attempt %d)",
         consumer.name, event.type, event.id, seconds * 1000, attempt,
+        outcome="handled", consumer=consumer.name, attempt=attempt, duration_ms=_ms(seconds), **_of(event),
     )  # fmt: skip
 
 
 @receiver(duplicate)
 def _log_duplicate(sender: Any, consumer: Any, event: Any, **kwargs: Any) -> None:
-    _say(logging.INFO, "%s skipped %s %s: handled before", consumer.name, event.type, event.id)
+    told = {"outcome": "duplicate", "consumer": consumer.name, **_of(event)}
+    _say(logging.INFO, "%s skipped %s %s: handled before", consumer.name, event.type, event.id, **told)
 
 
 @receiver(retried)
 def _log_retried(
-    sender: Any, consumer: Any, message: Any, attempt: int, after: float, error: Any, **kwargs: Any
+    sender: Any, consumer: Any, event: Any, message: Any, attempt: int, after: float, error: Any, **kwargs: Any
 ) -> None:
+    told = {"outcome": "retried", "consumer": consumer.name, "attempt": attempt, **_of(event)}
     _say(
         logging.WARNING, "%s failed on %s %s (attempt %d), next attempt in %g s: %s",
         consumer.name, message.type, message.id, attempt, after, brief(error),
+        **{"after": after, "error.type": error.kind if isinstance(error, Withheld) else kind_of(error), **told},
     )  # fmt: skip
 
 
 @receiver(died)
 def _log_died(sender: Any, consumer: Any, letter: Any, **kwargs: Any) -> None:
     verdict = "rejected" if letter.reason == letter.Reason.REJECTED else "gave up on"
+    told = {
+        "event_id": letter.event_id,
+        "type": letter.type,
+        "attempt": letter.attempts,
+        "error.type": letter.exception,
+    }
     _say(
         logging.ERROR, "%s %s %s %s in attempt %d, it is a dead letter now: %s",
         consumer.name, verdict, letter.type or "a message", letter.event_id, letter.attempts,
-        letter.error[:_BRIEF],
+        letter.error[:_BRIEF], outcome="dead", consumer=consumer.name, reason=str(letter.reason), **told,
     )  # fmt: skip
 
 
@@ -128,7 +153,8 @@ def brief(error: BaseException) -> str:
 @receiver(replayed)
 def _log_replayed(sender: Any, letter: Any, **kwargs: Any) -> None:
     again = "%s takes up dead letter %s again: %s %s"
-    _say(logging.INFO, again, letter.consumer, letter.pk, letter.type, letter.event_id)
+    told = {"consumer": letter.consumer, "event_id": letter.event_id, "type": letter.type}
+    _say(logging.INFO, again, letter.consumer, letter.pk, letter.type, letter.event_id, outcome="replayed", **told)
 
 
 @receiver(overdue)
@@ -136,10 +162,12 @@ def _log_overdue(sender: Any, consumer: Any, message: Any, seconds: float, stack
     logger.critical(
         "%s has been handling %s %s for %.0f s, longer than its timeout; this process exits. It was at:\n%s",
         consumer.name, one_line(message.type), one_line(message.id), seconds, plain(stack, keep="\n"),
+        extra={"eventbridge": {"outcome": "overdue", "consumer": consumer.name, "event_id": message.id}},
     )  # fmt: skip
 
 
 @receiver(changed)
 def _log_changed(sender: Any, daemon: str, state: str, why: str = "", **kwargs: Any) -> None:
     level = {"waiting": logging.WARNING, "warned": logging.WARNING, "failed": logging.CRITICAL}.get(state, logging.INFO)
-    _say(level, "%s is %s%s", daemon, state, f": {why}" if why else "")
+    told = {"daemon": daemon, "state": state, "why": why or None}
+    _say(level, "%s is %s%s", daemon, state, f": {why}" if why else "", **told)

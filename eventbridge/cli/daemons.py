@@ -55,7 +55,7 @@ def _add_relay(commands: Commands[Any]) -> None:
         checks=True,
     )
     add_database(parser)
-    _add_health(parser)
+    _add_watching(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="relay one batch, then end")
     how.add_argument("--drain", action="store_true", help="end as soon as the outbox is empty (but for parked events)")
@@ -81,17 +81,19 @@ def _add_consume(commands: Commands[Any]) -> None:
         metavar="MODULE",
         help="a module that defines a Consumer, such as consumers.email (default: EVENTBRIDGE['CONSUMERS'])",
     )
-    _add_health(parser)
+    _add_watching(parser)
     parser.add_argument("--drain", action="store_true", help="handle what is there, but for retries to come, then end")
 
 
-def _add_health(parser: ArgumentParser) -> None:
+def _add_watching(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--health-address",
         type=_place,
         metavar="HOST:PORT",
         help="where to serve /livez, /readyz, /statusz and /metrics; '' for nowhere (default: HEALTH_ADDRESS)",
     )
+    form = "text, as LOGGING says, or json: an object a line (default: LOG_FORMAT)"
+    parser.add_argument("--log-format", choices=("text", "json"), metavar="FORMAT", help=form)
 
 
 def _place(text: str) -> str:
@@ -157,7 +159,7 @@ def _end(code: int) -> int:
 
 
 def _prepare(options: Namespace, databases: set[str]) -> None:
-    show_log(options.verbosity)
+    show_log(options.verbosity, options.log_format or settings.LOG_FORMAT)
     need_broker()
     for alias in sorted(databases | _of_the_broker()):
         need_database(alias)

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connections
 from eventbridge import models
 from eventbridge.conf import settings
 from eventbridge.consumer import Consumer, consumers_in
+from eventbridge.logs import JsonFormatter
 from eventbridge.models.sql import SUPPORTED
 from eventbridge.transports import transport
 from eventbridge.wording import plain
@@ -101,14 +102,23 @@ class _Plain(logging.Formatter):
         return plain(super().format(record), keep="\n\t")
 
 
-def show_log(verbosity: int) -> None:
-    """Send eventbridge's log to stderr, unless the project says where it goes."""
+def show_log(verbosity: int, form: str) -> None:
+    """Send eventbridge's log to stderr, unless the project says where it goes; as JSON, if that is the form."""
     logger = logging.getLogger("eventbridge")
-    if logger.hasHandlers():
-        return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Plain("%(asctime)s %(levelname)-8s %(message)s"))
-    logger.addHandler(handler)
-    if logger.level == logging.NOTSET:
-        quietest = {0: logging.WARNING, 1: logging.INFO}
-        logger.setLevel(quietest.get(verbosity, logging.DEBUG))
+    if not logger.hasHandlers():
+        stderr = logging.StreamHandler(sys.stderr)
+        stderr.setFormatter(_Plain("%(asctime)s %(levelname)-8s %(message)s"))
+        logger.addHandler(stderr)
+        if logger.level == logging.NOTSET:
+            quietest = {0: logging.WARNING, 1: logging.INFO}
+            logger.setLevel(quietest.get(verbosity, logging.DEBUG))
+    if form == "json":
+        for handler in _handlers(logger):
+            handler.setFormatter(JsonFormatter())
+
+
+def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
+    """Those that its records reach."""
+    while logger:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
