@@ -42,10 +42,14 @@ class TypeNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerNode:
-    """A queue and its consumer. ``depth`` is None where nobody tells it. ``types`` are those that come here."""
+    """A queue and its consumer. ``depth`` is None where nobody tells it. ``types`` are those that come here.
+
+    ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad.
+    """
 
     name: str
     state: str
+    mood: str
     tone: str
     processes: int
     running: int
@@ -146,12 +150,13 @@ def _relays(report: Report) -> Iterator[RelayNode]:
 def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> ConsumerNode:
     alive = [process for process in report.of("consumer", name) if process.alive]
     dead = [letters for letters in report.dead_letters if letters.consumer == name]
-    state, tone = _state(alive)
+    state, mood = _state(alive)
     failed = sum(pulse(process, "failed") for process in alive)
     return ConsumerNode(
         name=name,
         state=state,
-        tone="busy" if tone == "good" and failed else tone,
+        mood=mood,
+        tone="busy" if mood == "good" and failed else mood,
         processes=len(alive),
         running=sum(process.figures.get("running", 0) for process in alive),
         depth=_depth(report, name, alive),

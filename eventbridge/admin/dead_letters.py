@@ -16,7 +16,7 @@ from eventbridge.admin.rows import Deed, ReadOnlyAdmin, journey_url, may_view
 from eventbridge.conf import settings
 from eventbridge.models import DeadLetter, TrailStep
 from eventbridge.models.dead_letter import DeadLetterQuerySet
-from eventbridge.wording import plain, pretty
+from eventbridge.wording import age, plain, pretty
 
 REPLAY = Deed(
     command="dead replay",
@@ -38,8 +38,7 @@ _MOST_GROUPS = 50
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin):
-    list_display = ("what_failed", "consumer", "type", "subject", "attempts", "died_at", "replay_state")
-    list_filter = ("reason",)
+    list_display = ("what_failed", "consumer", "type", "key", "attempts", "died_at", "replay_state")
     search_fields = ("=event_id", "=subject", "error")
     search_help_text = "An event's id or key, or words of the error"
     ordering = ("-id",)  # by an index; as good as by died_at
@@ -62,8 +61,8 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         letters = cast("DeadLetterQuerySet", super().get_queryset(request))
         for group in letters.groups()[:_MOST_GROUPS]:
             query = urlencode({name: group[name] for name in _ALIKE})
-            group["resting"] = group["count"] - group["marked"] - group["in_hand"]
-            yield {**group, "query": query, "why": reasons[group["reason"]]}
+            ages = {name: age((group["now"] - group[name]).total_seconds()) for name in ("first", "last")}
+            yield {**group, **ages, "query": query, "why": reasons[group["reason"]]}
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Mapping[str, Any] | None = None
@@ -96,6 +95,10 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     @admin.display(description="error")
     def what_failed(self, letter: DeadLetter) -> str:
         return plain(Truncator(f"{letter.exception.rpartition('.')[2]}: {letter.error}").chars(80))
+
+    @admin.display(description="key")
+    def key(self, letter: DeadLetter) -> str:
+        return letter.subject
 
     @admin.display(description="replay")
     def replay_state(self, letter: DeadLetter) -> str:

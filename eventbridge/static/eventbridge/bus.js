@@ -70,6 +70,7 @@ addEventListener("DOMContentLoaded", () => {
     for (const place of document.querySelectorAll("[data-live]")) {
         setTimeout(look, Number(place.dataset.live), place);
     }
+    document.querySelector(".eb-tabs [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
     addEventListener("mouseover", show);
     addEventListener("focusin", show);
 });
