@@ -17,14 +17,14 @@ from django.core.management.base import CommandError
 from django.db import OperationalError
 
 from eventbridge.assembly import Pruning, consume_daemon, gauges_of, make_relay, relay_daemon
-from eventbridge.cli.arguments import Commands, add_database, command
+from eventbridge.cli.arguments import PROGRAM, Commands, add_database, command, option_of
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import consumers_of, need_broker, need_database, show_log
 from eventbridge.conf import settings
 from eventbridge.daemon import EXIT_FAILED, EXIT_UNFINISHED
 from eventbridge.drain import Drain
 from eventbridge.health import place_of
-from eventbridge.models import OutboxEntry
+from eventbridge.models import Hold, OutboxEntry
 from eventbridge.relay import Relay
 from eventbridge.wording import count
 
@@ -110,6 +110,7 @@ def run_relay(console: Console, options: Namespace) -> int:
     if settings.AUTO_DECLARE:
         consumers_of(settings.CONSUMERS)
     if options.once or options.drain:
+        _must_not_be_paused(options.database)
         return _relay_here(console, options)
     daemon = relay_daemon(options.database, options.health_address)
     return _end(daemon.run(gauges_of(daemon)))
@@ -172,6 +173,12 @@ def _of_the_broker() -> set[str]:
 
 
 # --- relay, for a while --------------------------------------------------------------------------
+
+
+def _must_not_be_paused(database: str) -> None:
+    if why := Hold.objects.using(database).why("relay", database):
+        again = f"{PROGRAM} resume relay{option_of(database)}"
+        raise CommandError(f"The relay of database {database!r} is paused: {why}. To have it go on: {again}")
 
 
 def _relay_here(console: Console, options: Namespace) -> int:
