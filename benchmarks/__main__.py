@@ -7,15 +7,17 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import consumer, emit, relay
+from benchmarks import consumer, emit, growth, latency, memory, relay
 from benchmarks.bench import run
 from benchmarks.machine import machine
 from benchmarks.report import table, write
 from benchmarks.venvs import PEERS, versions_in
 from benchmarks.world import World
 
-BENCHES = {"emit": emit.bench, "relay": relay.bench, "consumer": consumer.bench}
-SMALL = {"emit": 20, "relay": 500, "consumer": 200}
+BENCHES = {
+    module.__name__.rpartition(".")[2]: module.bench for module in (emit, relay, consumer, latency, memory, growth)
+}
+SMALL = {"emit": 20, "relay": 500, "consumer": 200, "latency": 20, "memory": 500, "growth": 1000}
 
 
 def main() -> int:

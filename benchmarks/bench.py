@@ -29,25 +29,23 @@ class Rig:
 
 @dataclass(frozen=True)
 class Ratio:
-    """``of`` divided by the best of ``to``, round by round.
-
-    The best is the largest, or the smallest where ``best`` is ``min`` (times, sizes).
-    """
+    """``of`` divided by the fastest of ``to``, round by round; by nothing, where the goal is a figure."""
 
     name: str
     of: str
-    to: Sequence[str]
+    to: Sequence[str] = ()
     at_least: float | None = None
     at_most: float | None = None
-    best: Callable[[Sequence[float]], float] = max
 
     def values(self, values: Values) -> list[float]:
         """One for each round in which both sides were measured."""
+        if not self.to:
+            return values.get(self.of, [])
         others = [values[name] for name in self.to if values.get(name)]
         if not values.get(self.of) or not others:
             return []
         rounds = zip(values[self.of], *others, strict=False)
-        return [_quotient(ours, self.best(rest)) for ours, *rest in rounds]
+        return [_quotient(ours, max(rest)) for ours, *rest in rounds]
 
     @property
     def goal(self) -> str:

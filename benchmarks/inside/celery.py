@@ -6,8 +6,9 @@ from celery import Celery, Task
 
 from benchmarks.child import serve
 from benchmarks.inside.celery_tasks import app as plain_app
-from benchmarks.inside.celery_tasks import configure, sell
-from benchmarks.inside.tables import books, empty, prepare, save_plain, timed
+from benchmarks.inside.celery_tasks import configure, ignore, sell
+from benchmarks.inside.tables import books, empty, prepare, save_plain, timed, written
+from benchmarks.store.models import PlainBook
 
 confirming_app = configure(Celery("bench-confirms", set_as_current=False), "bench.celery", confirms=True)
 confirming_sell = confirming_app.task(name="benchmarks.inside.celery_tasks.sell")(sell.run)
@@ -34,6 +35,17 @@ def _saved(app: Celery, task: Task, transactions: int, each: int) -> float:
     return timed(save, transactions, each)
 
 
+def write(events: int, rate: float) -> list[tuple[int, float]]:
+    """Save so many books, a task each, published on commit; when each was committed, by its number."""
+    return written(_save_and_publish, events, rate)
+
+
+def _save_and_publish(number: int, fields: dict[str, Any]) -> int:
+    PlainBook(**fields).save()
+    ignore.delay_on_commit(number, **_payload(fields))
+    return number
+
+
 def fill(events: int, task: str) -> None:
     """Publish so many tasks."""
     fields = books()
@@ -49,4 +61,4 @@ def _payload(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(prepare, saved, saved_confirmed, fill)
+    serve(prepare, saved, saved_confirmed, fill, write)

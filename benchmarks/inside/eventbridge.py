@@ -1,5 +1,8 @@
 """Inside our own environment."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from benchmarks.child import serve
-from benchmarks.inside.tables import books, empty, prepare, save_plain, timed
+from benchmarks.inside.tables import books, empty, prepare, save_plain, timed, written
 from benchmarks.store.contracts import BookSaved
 from benchmarks.store.models import Book
 from eventbridge import Event, assembly, emit, emit_many
@@ -79,12 +82,15 @@ def declare(modules: Sequence[str] = ("benchmarks.consumers.sink",)) -> None:
 
 def fill_outbox(events: int) -> None:
     """Put so many events into the outbox, and nothing else: those of the first time, again."""
-    if _kept() != events:
+    if _kept() < events:
         _emit_and_keep(events)
     empty("eventbridge_outbox")
+    if events == 0:
+        return
     columns = "event_id, type, mandatory, headers, body, created_at"
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO eventbridge_outbox ({columns}) SELECT {columns} FROM bench_kept ORDER BY id")  # noqa: S608
+        statement = f"INSERT INTO eventbridge_outbox ({columns}) SELECT {columns} FROM bench_kept ORDER BY id LIMIT %s"  # noqa: S608
+        cursor.execute(statement, [events])
         cursor.execute("ANALYZE eventbridge_outbox")
 
 
@@ -121,6 +127,65 @@ def _message(queue: str, data: BookSaved) -> Message:
     return Message(destination="", routing_key=queue, body=body, id=event.id, type=event.type, source="/bench")
 
 
+def write(events: int, rate: float) -> list[tuple[int, float]]:
+    """Save so many books a second; when each was committed, by its number."""
+    return written(lambda _, fields: _book(fields).pk, events, rate)
+
+
+def _book(fields: dict[str, Any]) -> Book:
+    book = Book(**fields)
+    book.save()
+    return book
+
+
+def emit_large(events: int) -> None:
+    """Events of nearly a megabyte each."""
+    fields = next(books())
+    for number in range(events):
+        emit(_saved(number, {**fields, "title": "x" * 1_000_000}))
+
+
+def emit_wide(events: int) -> None:
+    """Events of a hundred types, one after the other."""
+    from benchmarks.consumers.wide import PAYLOADS
+
+    empty("eventbridge_outbox")
+    emit_many(PAYLOADS[number % len(PAYLOADS)](number=number) for number in range(events))
+
+
+def left() -> int:
+    """What is still in the outbox."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM eventbridge_outbox")
+        return int(cursor.fetchone()[0])
+
+
+def imported(what: str) -> float:
+    """Milliseconds to import this in a new interpreter; the best of five."""
+    bare = {**os.environ, "BENCH_PROJECT": "none"}
+    code, env = {
+        "nothing": ("pass", bare),
+        "eventbridge": ("import eventbridge; eventbridge.emit, eventbridge.bridge", bare),
+        "django.setup() without eventbridge": ("import django; django.setup()", bare),
+        "django.setup() with eventbridge": (_WEB, dict(os.environ)),
+    }[what]
+    return min(_seconds(code, env) for _ in range(5)) * 1000
+
+
+_WEB = "import sys, django; django.setup(); sys.exit('kombu' in sys.modules or 'pika' in sys.modules)"
+
+
+def _seconds(code: str, env: dict[str, str]) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    return time.perf_counter() - began
+
+
+def empty_everything() -> None:
+    """Forget all events."""
+    empty("eventbridge_outbox", "eventbridge_broker_message")
+
+
 def empty_broker() -> None:
     """Forget what is in the embedded broker's queues."""
     empty("eventbridge_broker_message")
@@ -136,5 +201,6 @@ def routed() -> int:
 if __name__ == "__main__":
     serve(
         prepare, plain, bridged, autocommit, single_emits, emit_together,
-        declare, fill_outbox, fill_queue, empty_broker, routed,
+        declare, fill_outbox, fill_queue, write, emit_large, emit_wide, left, imported,
+        empty_everything, empty_broker, routed,
     )  # fmt: skip

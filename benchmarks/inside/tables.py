@@ -1,5 +1,6 @@
 """Tables and saves: what every project's program begins with."""
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -44,6 +45,24 @@ def timed(save: Callable[[dict[str, Any]], Any], transactions: int, each: int) -
             for _ in range(each):
                 save(next(fields))
     return (time.perf_counter() - began) / (transactions * each) * 1e6
+
+
+def written(save: Callable[[int, dict[str, Any]], int], events: int, rate: float) -> list[tuple[int, float]]:
+    """Save so many a second, each in a transaction: (what ``save`` returns, when it was committed).
+
+    The time is taken by the first thing that is done on commit: before anybody publishes there.
+    """
+    found: list[tuple[int, float]] = []
+    due = time.monotonic()
+    for _, fields in zip(range(events), books(), strict=False):
+        due += random.uniform(0.5, 1.5) / rate
+        time.sleep(max(0.0, due - time.monotonic()))
+        committed: list[float] = []
+        with transaction.atomic():
+            transaction.on_commit(lambda noted=committed: noted.append(time.time()))  # type: ignore[misc]
+            saved = save(next(_numbers), fields)
+        found.append((saved, committed[0]))
+    return found
 
 
 def save_plain(fields: dict[str, Any]) -> None:
