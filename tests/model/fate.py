@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -87,6 +88,8 @@ class Fate:
     due: Blow | None = None
     left: int = 0
     fallen: Blow | None = None
+    ever: Counter[str] = field(default_factory=Counter)
+    """How often each kind of blow has fallen, in all histories."""
     overtake: Callable[[], None] = field(default=lambda: None)
     suspect: tuple[str, str] | None = None
     """The consumer and the event's id of the suspect that was marked last."""
@@ -112,6 +115,7 @@ class Fate:
         self.left -= 1
         if self.left == 0:
             self.fallen, self.due = self.due, None
+            self.ever[self.fallen.how] += 1
             self._strike(self.fallen)
 
     def _strike(self, blow: Blow) -> None:

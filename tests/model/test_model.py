@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.model.fate import Fate, plant
 from tests.model.machine import Model, OnABrokerLikeRabbitMQ, OnTheEmbeddedBroker
 
-EXAMPLES = int(os.environ.get("EVENTBRIDGE_MODEL_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("EVENTBRIDGE_MODEL_EXAMPLES", "30"))
 
 # Where one fails, a shorter history that fails is looked for: for five minutes at most.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600 + EXAMPLES)]
@@ -39,6 +39,7 @@ def play(machine: type[Model]) -> None:
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=profile)
+    assert len(Model.fate.ever) == 3, f"too little happened: {Model.fate.ever}"
 
 
 def test_whatever_dies_between_any_two_steps_the_books_balance_on_the_embedded_broker():
