@@ -34,7 +34,7 @@ from eventbridge.values import plain
 from eventbridge.wire import encode
 
 if TYPE_CHECKING:
-    from eventbridge.models.outbox import NewEntry
+    from eventbridge.models.outbox import NewEntry, OutboxQuerySet
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,7 +64,7 @@ def emit(data: Any, *, using: str | None = None, time: datetime | None = None) -
 
 
 def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime | None = None) -> list[Event[Any]]:
-    """Record events in this order, by one INSERT. As ``emit``; all of them or none."""
+    """Record events in this order, by one statement. As ``emit``; all of them or none."""
     alias = _alias(using)
     from eventbridge.models import OutboxEntry  # not above: this module is imported before models can be
 
@@ -73,9 +73,17 @@ def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime |
     with transaction.mark_for_rollback_on_error(alias):
         events = [_about(item, alias, time) for item in data]
         telemetry.creating.send_robust(OutboxEntry, events=events, using=alias)
-        OutboxEntry.objects.using(alias).record([_entry(event) for event in events])
+        _outbox(alias).record([_entry(event) for event in events])
     telemetry.emitted.send_robust(OutboxEntry, events=events, using=alias)
     return events
+
+
+@functools.cache
+def _outbox(alias: str) -> OutboxQuerySet:
+    """Made once: it takes a tenth of an emit, and ``record`` keeps nothing in it."""
+    from eventbridge.models import OutboxEntry
+
+    return OutboxEntry.objects.using(alias)
 
 
 def _alias(using: str | None) -> str:

@@ -28,7 +28,7 @@ class Settings:
     """Whether daemons create what is missing on the broker. In production: False, and ``topology``."""
     MAX_EVENT_BYTES: int = 1024 * 1024
     """The largest encoded event that ``emit`` takes."""
-    RELAY_BATCH: int = 500
+    RELAY_BATCH: int = 1_000
     """Events that the relay publishes and deletes at a time."""
     RELAY_LEASE: float = 15.0
     """A relay that died is replaced after so long."""

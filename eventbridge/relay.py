@@ -37,7 +37,7 @@ class Relay:
         *,
         holder: str,
         database: str = "default",
-        batch: int = 500,
+        batch: int = 1_000,
         lease: float = 15.0,
         longest_pause: float = 0.5,
         prepare: Callable[[], None] = lambda: None,
@@ -127,7 +127,8 @@ class Relay:
 
     def _publish(self, entries: Sequence[PendingEntry]) -> Sequence[Outcome]:
         """Publish, and settle what is known even where the link was lost on the way."""
-        messages = [self._message(entry) for entry in entries]
+        source = source_of(self.database)
+        messages = [self._message(entry, source) for entry in entries]
         telemetry.publishing.send_robust(Relay, messages=messages, using=self.database)
         began = time.monotonic()
         try:
@@ -138,14 +139,14 @@ class Relay:
         self._settle(entries, outcomes, began)
         return outcomes
 
-    def _message(self, entry: PendingEntry) -> Message:
+    def _message(self, entry: PendingEntry, source: str) -> Message:
         return Message(
             destination=EVENTS,
             routing_key=entry.type,
             body=with_sequence(entry.body.encode(), entry.id),
             id=entry.event_id,
             type=entry.type,
-            source=source_of(self.database),
+            source=source,
             timestamp=entry.recorded,
             headers=json.loads(entry.headers) if entry.headers else {},
         )

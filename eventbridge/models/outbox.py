@@ -46,7 +46,7 @@ class Backlog(NamedTuple):
 
 class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
     def record(self, entries: Sequence[NewEntry]) -> None:
-        """Write entries in this order, by one INSERT for up to 6,400 of them.
+        """Write entries in this order, by one statement (on SQLite for up to 6,400 of them).
 
         Part of the transaction that is open on this database; by itself if there is none.
         """

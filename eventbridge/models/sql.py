@@ -53,12 +53,28 @@ def some_of(using: str, select: str) -> str:
 
 
 def insert(using: str, table: str, entries: Sequence[NamedTuple]) -> None:
-    """Insert these in this order, by one statement where its parameters allow. All of them or none.
+    """Insert these in this order. All of them or none.
 
-    Raw SQL: an ORM object for each would cost twice as much as the INSERT.
+    Raw SQL: an ORM object for each would cost twice as much as the INSERT. On PostgreSQL several go by
+    COPY, which takes a quarter of the time: neither psycopg nor the server looks at each value's place.
     """
-    if not entries:
-        return
+    if len(entries) > 1 and connections[using].vendor == "postgresql":
+        _copy(using, table, entries)
+    elif entries:
+        _insert(using, table, entries)
+
+
+def _copy(using: str, table: str, entries: Sequence[NamedTuple]) -> None:
+    connection = connections[using]
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        connection.validate_no_broken_transaction()
+        with cursor.copy(f"COPY {table} ({', '.join(entries[0]._fields)}) FROM STDIN") as copy:
+            for entry in entries:
+                copy.write_row(entry)
+
+
+def _insert(using: str, table: str, entries: Sequence[NamedTuple]) -> None:
+    """By one statement for as many as its parameters allow."""
     names = entries[0]._fields
     size = _PARAMETERS // len(names)
     chunks = [entries[start : start + size] for start in range(0, len(entries), size)]

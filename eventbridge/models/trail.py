@@ -44,7 +44,7 @@ class Rate(NamedTuple):
 
 class TrailQuerySet(models.QuerySet["TrailStep"]):
     def write(self, steps: Sequence[NewStep]) -> None:
-        """Add these, by one INSERT for up to 3,200 of them."""
+        """Add these."""
         sql.insert(self.db, TABLE, [step._replace(at=_stored(step.at, self.db)) for step in steps])
 
     def prune(self, older: float, limit: int) -> int:

@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 import amqp
-from amqp.exceptions import FrameSyntaxError
-from amqp.method_framing import frame_writer
 
 from eventbridge.transports import CONFIRMED, NACKED, UNROUTABLE, Message, Outcome
+from eventbridge.transports.rabbitmq.frames import encode
 
 _CHUNK = 32 * 1024
-
-
-class Unencodable(ValueError):
-    """A message that does not fit AMQP's frames (a name of over 255 bytes). Nothing was sent."""
-
-
-class FrameBuffer:
-    """py-amqp's frame writer, sending what is published by the chunk: a system call each is dear.
-
-    Every other method goes out at once, after what waits. Given to py-amqp as ``frame_writer``.
-    """
-
-    def __init__(self, connection: amqp.Connection, transport: Any) -> None:
-        self._transport = transport
-        self._waiting = bytearray()
-        self._encode = frame_writer(connection, self)
-
-    def __call__(self, kind: int, channel: int, method: Any, arguments: Any, content: Any) -> None:
-        before = len(self._waiting)
-        try:
-            self._encode(kind, channel, method, arguments, content)
-        except (FrameSyntaxError, struct.error, ValueError, TypeError, AttributeError) as error:
-            del self._waiting[before:]
-            raise Unencodable(str(error)) from error
-        if content is None or len(self._waiting) >= _CHUNK:
-            self.flush()
-
-    def write(self, frame: memoryview) -> None:
-        """What py-amqp's writer takes for the socket."""
-        self._waiting += frame
-
-    def flush(self) -> None:
-        """Send what waits. Raises what the link raises."""
-        chunk, self._waiting = self._waiting, bytearray()
-        if chunk:
-            self._transport.write(chunk)
 
 
 class ConfirmChannel:
@@ -67,6 +29,7 @@ class ConfirmChannel:
         self._waiting: dict[int, tuple[int, Message]] = {}
         self._returned: set[int] = set()
         self._last_returned = 0
+        self._kept = bytearray()
         self._channel = connection.channel()
         self._channel.confirm_select()
         self._channel.events["basic_ack"].add(self._on_ack)
@@ -83,17 +46,21 @@ class ConfirmChannel:
         return [slot for slot, _ in self._waiting.values()]
 
     def publish(self, slot: int, message: Message) -> None:
-        """Send, or keep until :meth:`flush`. Raises Unencodable, or what the link raises."""
-        try:
-            self._channel.basic_publish(_as_amqp(message), message.destination, message.routing_key, mandatory=True)
-        except (FrameSyntaxError, struct.error) as error:
-            raise Unencodable(str(error)) from error
+        """Keep it until there is a chunk to send, or until :meth:`flush`: a system call each is dear.
+
+        Raises Unencodable, or what the link raises.
+        """
+        self._kept += encode(message, self._channel.channel_id, self._connection.frame_max)
         self._tag += 1
         self._waiting[self._tag] = (slot, message)
+        if len(self._kept) >= _CHUNK:
+            self.flush()
 
     def flush(self) -> None:
-        """Send what is kept."""
-        self._connection.frame_writer.flush()
+        """Send what is kept. Raises what the link raises."""
+        chunk, self._kept = self._kept, bytearray()
+        if chunk:
+            self._connection.transport.write(chunk)
 
     def read(self, until: float) -> None:
         """Read one frame. Raises ``TimeoutError`` at ``until`` (monotonic), or what the link raises.
@@ -144,17 +111,3 @@ class ConfirmChannel:
                 self._returned.add(tag)
                 self._last_returned = tag
                 return
-
-
-def _as_amqp(message: Message) -> amqp.Message:
-    properties: dict[str, Any] = {
-        "message_id": message.id,
-        "type": message.type,
-        "app_id": message.source,
-        "timestamp": message.timestamp,
-        "content_type": message.content_type,
-    }
-    properties = {name: value for name, value in properties.items() if value}
-    if message.headers:
-        properties["application_headers"] = dict(message.headers)
-    return amqp.Message(message.body, content_encoding="utf-8", delivery_mode=2, **properties)

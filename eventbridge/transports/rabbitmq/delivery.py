@@ -10,11 +10,13 @@ from pika.spec import Basic, BasicProperties
 
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.topology import rung
-from eventbridge.transports import ATTEMPT_HEADER, Message, Publisher, Scalar
+from eventbridge.transports import ATTEMPT_HEADER, Message, Publisher, Scalar, scalars
 from eventbridge.transports.rabbitmq.connection import APPLY
 from eventbridge.transports.rabbitmq.ledger import Ledger
 
 _MOST_ATTEMPTS = 1_000_000
+_LONGEST_NAME = 255  # bytes of a short string
+_HEADERS = 64 * 1024  # bytes: a header frame is never split, and RabbitMQ's are of 128 KiB
 _END_OF_TIME = 253_402_300_800  # the year 10,000
 # The broker's own notes on a message: as headers of a new one they would be forgeries, and CC and
 # BCC would send copies elsewhere.
@@ -92,28 +94,38 @@ def as_message(method: Basic.Deliver, properties: BasicProperties, body: bytes) 
         source=_text(properties.app_id),
         timestamp=_time(properties.timestamp),
         content_type=_text(properties.content_type),
-        headers=_scalars(properties.headers or {}),
+        headers=_headers(properties.headers or {}),
     )
 
 
 def _text(value: Any) -> str:
-    """pika leaves bytes where a name is not UTF-8 (pika/data.py, decode_short_string)."""
+    """pika leaves bytes where a name is not UTF-8 (pika/data.py, decode_short_string).
+
+    No longer than it came, or no retry could carry it: every replacement takes three bytes.
+    """
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        readable = value.decode("utf-8", "replace").encode()
+        return readable[:_LONGEST_NAME].decode("utf-8", "ignore")
     return value or ""
+
+
+def _headers(headers: Mapping[Any, Any]) -> dict[str, Scalar]:
+    """The plain ones. Where they fill a frame, which leaves no room for our count, the shortest of them."""
+    plain = scalars(headers)
+    room = _HEADERS - sum(map(_size, plain.items()))
+    for header in sorted(plain.items(), key=_size, reverse=True) if room < 0 else ():
+        del plain[header[0]]
+        room += _size(header)
+        if room >= 0:
+            break
+    return plain
+
+
+def _size(header: tuple[str, Scalar]) -> int:
+    name, value = header
+    return len(name.encode()) + (len(value.encode()) if isinstance(value, str) else 8) + 6
 
 
 def _time(seconds: int | None) -> int:
     """0 for what is later than any date."""
     return int(seconds) if seconds and seconds < _END_OF_TIME else 0
-
-
-def _scalars(headers: Mapping[Any, Any]) -> dict[str, Scalar]:
-    """Plain values only: tables, arrays, dates, bytes and names that are no text are dropped."""
-    plain: dict[str, Scalar] = {}
-    for name, value in headers.items():
-        if isinstance(name, str) and isinstance(value, (str, bool, float)):
-            plain[name] = value
-        elif isinstance(name, str) and isinstance(value, int):
-            plain[name] = int(value)  # pika's long prints as "1L"
-    return plain

@@ -15,7 +15,6 @@ from amqp import spec
 
 from eventbridge.errors import Unavailable
 from eventbridge.transports import Options
-from eventbridge.transports.rabbitmq.confirms import FrameBuffer
 from eventbridge.transports.rabbitmq.connection import LINK_ERRORS, connect
 
 _GLANCE = 0.01
@@ -67,11 +66,7 @@ class Link:
     def _connect(self) -> amqp.Connection:
         self.blocked = False
         events = {"on_blocked": self._on_blocked, "on_unblocked": self._on_unblocked}
-        connection = connect(self.options, "publisher", {"frame_writer": FrameBuffer, **events})
-        # py-amqp reads the socket before every publish where this is announced, which costs a
-        # quarter of the speed (amqp/channel.py, _basic_publish). The broker has been told, and still
-        # notifies us: we read at the end of every window.
-        connection.client_properties["capabilities"]["connection.blocked"] = False
+        connection = connect(self.options, "publisher", events)
         if self.options.heartbeat:
             arguments = (connection, self.options.heartbeat / 3)
             threading.Thread(target=self._beat, args=arguments, name="eventbridge-heartbeat", daemon=True).start()

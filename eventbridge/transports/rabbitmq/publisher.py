@@ -11,8 +11,9 @@ from amqp.exceptions import AccessRefused, ChannelError, NotFound
 
 from eventbridge.errors import Unavailable
 from eventbridge.transports import Message, Options, Outcome
-from eventbridge.transports.rabbitmq.confirms import ConfirmChannel, Unencodable
+from eventbridge.transports.rabbitmq.confirms import ConfirmChannel
 from eventbridge.transports.rabbitmq.connection import APPLY, LINK_ERRORS
+from eventbridge.transports.rabbitmq.frames import Unencodable
 from eventbridge.transports.rabbitmq.link import Link
 
 WINDOW = 1_000

@@ -73,6 +73,9 @@ def test_returns_are_matched_in_the_order_of_publishing():
 class FakeConnection:
     """Of a py-amqp connection, what a ConfirmChannel uses to publish."""
 
+    channel_id = 1
+    frame_max = 131_072
+
     def __init__(self):
         self.events = defaultdict(set)
 
@@ -80,9 +83,6 @@ class FakeConnection:
         return self
 
     def confirm_select(self):
-        pass
-
-    def basic_publish(self, *arguments, **options):
         pass
 
 
