@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 BIN := $(CURDIR)/$(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgresql check audit chaos bench clean
+.PHONY: help demo test test-sqlite test-postgresql check audit chaos fuzz bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ chaos: $(VENV)/.dev ## break everything at once, and look for what was lost (MIN
 
 soak: $(VENV)/.dev ## work for a long time, and see whether anything grows (MINUTES=30 RATE=100 events a second)
 	@$(PY) -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),100)
+
+fuzz: $(VENV)/.dev ## send consumers what no well-behaved client would, and account for every message (MESSAGES=100000 SEED=… BROKER=amqp|database)
+	@$(PY) -m tests.fuzz --messages $(or $(MESSAGES),100000) --seed "$(SEED)" --broker $(or $(BROKER),amqp)
 
 bench: $(VENV)/.dev ## measure, side by side with others on the same work (ONLY=relay PEERS=none ROUNDS=5 SIZE=…)
 	@$(PY) -m benchmarks --only "$(ONLY)" --peers "$(PEERS)" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SIZE),--size $(SIZE))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from operator import itemgetter
 from typing import Any
 
 from django.db.models.functions import Now
@@ -16,6 +17,7 @@ from eventbridge.redaction import HIDDEN, WITHHELD, hidden, kind_of, stack
 from eventbridge.transports import ATTEMPT_HEADER, Message
 
 _LONGEST_STORY = 20_000
+_ATTRIBUTES = ("cloudevents", "ce-")
 
 
 def obituary(
@@ -33,7 +35,7 @@ def obituary(
     headers = {name: value for name, value in message.headers.items() if name != ATTEMPT_HEADER}
     return DeadLetter(
         consumer=consumer,
-        fingerprint=_fingerprint(message),
+        fingerprint=_fingerprint(message, {consumer, event.type if event else ""}),
         event_id=_text(event.id if event else message.id, 255),
         source=_text(event.source if event else message.source, 255),
         type=_text(event.type if event else message.type, 255),
@@ -64,12 +66,18 @@ def words(error: BaseException) -> str:
         return type(error).__name__
 
 
-def _fingerprint(message: Message) -> str:
-    """Every byte that makes the message what it is, so that another one never takes its place."""
+def _fingerprint(message: Message, rightful: Collection[str]) -> str:
+    """All that makes the message what it is, so that another one never takes its place.
+
+    The routing key too, but for the two by which it may come: a forgery under its own key must not be what is
+    replayed in the place of the event that it copies. As the letter keeps them, so that a replay has the same.
+    """
+    key = "" if message.routing_key in rightful else _text(message.routing_key, 255)
+    kept = [("content type", _text(message.content_type, 255)), ("routing key", key)]
+    attributes = [(_text(n, 255), _scalar(v)) for n, v in message.headers.items() if n.lower().startswith(_ATTRIBUTES)]
     digest = hashlib.sha256(message.body)
-    for name, value in sorted(message.headers.items()):
-        if name.lower().startswith(("cloudevents", "ce-")):
-            digest.update(f"\x00{name}={value}".encode("utf-8", "backslashreplace"))
+    for name, value in (*kept, *sorted(attributes, key=itemgetter(0))):
+        digest.update(f"\x00{name}={value}".encode())
     return digest.hexdigest()
 
 

@@ -129,7 +129,20 @@ def _validate(envelope: _Envelope) -> None:
         raise MalformedMessage("time must know its time zone")
     for name in _CONTEXT:
         value = getattr(envelope, name)
-        if isinstance(value, str) and ("\x00" in value or len(value) > LONGEST_ATTRIBUTE):
-            raise MalformedMessage(f"{name} is longer than {LONGEST_ATTRIBUTE} or holds a NUL")
+        if isinstance(value, str) and not _can_be_kept(value):
+            raise MalformedMessage(f"{name} is longer than {LONGEST_ATTRIBUTE}, or holds a NUL or half a character")
         if name in ("id", "source", "type") and not value:
             raise MalformedMessage(f"{name} is empty")
+
+
+def _can_be_kept(text: str) -> bool:
+    """Whether any database holds it. A lone surrogate, half a character, comes from headers only."""
+    return len(text) <= LONGEST_ATTRIBUTE and "\x00" not in text and (text.isascii() or _is_unicode(text))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 from eventbridge.topology import Queue, Topology
@@ -38,6 +38,17 @@ class Message:
     timestamp: int = 0
     content_type: str = STRUCTURED
     headers: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+def scalars(headers: Mapping[Any, Any]) -> dict[str, Scalar]:
+    """Headers as they arrived, plain values only: the others, and names that are no text, are dropped."""
+    plain: dict[str, Scalar] = {}
+    for name, value in headers.items():
+        if isinstance(name, str) and isinstance(value, (str, bool, float)):
+            plain[name] = value
+        elif isinstance(name, str) and isinstance(value, int):
+            plain[name] = int(value)  # pika's long prints as "1L"
+    return plain
 
 
 @dataclass(frozen=True, slots=True)

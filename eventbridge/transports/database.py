@@ -23,7 +23,7 @@ from eventbridge.errors import Unavailable
 from eventbridge.models.broker import BrokerBinding, BrokerMessage, BrokerQueue, LeasedMessage, NewMessage
 from eventbridge.outage import forget_broken_connection, is_busy
 from eventbridge.topology import EVENTS, REQUEUE, Queue, Topology, matches
-from eventbridge.transports import CONFIRMED, UNROUTABLE, Message, Options, Outcome
+from eventbridge.transports import CONFIRMED, UNROUTABLE, Message, Options, Outcome, Scalar, scalars
 
 LEASE = 10.0
 """Seconds after which what a dead consumer held is redelivered, unless the URL says otherwise."""
@@ -229,7 +229,7 @@ class _Leased:
             type=row.type,
             source=row.source,
             content_type=row.content_type,
-            headers=json.loads(row.headers) if row.headers else {},
+            headers=_headers(row.headers) if row.headers else {},
         )
 
     def ack(self) -> None:
@@ -240,6 +240,15 @@ class _Leased:
 
     def release(self) -> None:
         self._subscriber.settle(_Note(self._pk))
+
+
+def _headers(text: str) -> dict[str, Scalar]:
+    """What can be read of a row's headers: somebody else may have written it."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return scalars(found) if isinstance(found, dict) else {}
 
 
 def declare(options: Options, topology: Topology) -> None:
