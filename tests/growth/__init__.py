@@ -1,0 +1,1 @@
+"""What becomes of it all when there is much of it."""
