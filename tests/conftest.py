@@ -140,6 +140,14 @@ def postgresql(request: pytest.FixtureRequest) -> Iterator[PostgreSQL]:
     yield from _serve(get_postgresql, "PostgreSQL", request.config)
 
 
+@pytest.fixture(scope="session")
+def browser(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The Chromium of this run: tests.services.browser."""
+    from tests.services.browser import browser
+
+    yield from _serve(browser, "Chromium", request.config)
+
+
 @pytest.fixture
 def postgresql_in_danger(postgresql: PostgreSQL, transactional_db: None) -> Iterator[PostgreSQL]:
     """The PostgreSQL that holds the test databases, to be stopped, killed or frozen: it serves again afterwards."""
