@@ -23,9 +23,9 @@ from eventbridge.conf import Settings, settings
 from eventbridge.consumer import Consumer, consumers_in
 from eventbridge.errors import EventbridgeError
 from eventbridge.event import event_type_of, event_types
-from eventbridge.health import place_of
 from eventbridge.models import OutboxEntry
 from eventbridge.models.sql import SUPPORTED
+from eventbridge.server import place_of
 from eventbridge.topology import matches
 from eventbridge.transports import SCHEMES
 

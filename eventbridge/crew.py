@@ -90,7 +90,7 @@ class Crew:
 
     @property
     def turned(self) -> float:
-        """When the pump that has been quiet for longest last turned (monotonic seconds)."""
+        """When the slowest pump last turned, or is to turn next where it rests (monotonic seconds)."""
         return min(self._turned.values())
 
     @property
@@ -135,7 +135,9 @@ class Crew:
             except (Unavailable, TopologyMismatch) as error:
                 telemetry.hindered.send_robust(Crew, daemon=f"consumer {self.name}", error=error)
                 self._told(number, str(error))
-                self.stopping.wait(next(pause))
+                seconds = next(pause)
+                self._turned[number] += seconds
+                self.stopping.wait(seconds)
         connections.close_all()
 
     def _drain(self, number: int, subscriber: Subscriber, pause: Pause) -> None:

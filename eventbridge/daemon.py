@@ -15,10 +15,11 @@ from typing import Any, Protocol
 from django.db import DatabaseError, InterfaceError, connections, reset_queries
 
 from eventbridge import telemetry
-from eventbridge.health import Health, HealthServer
+from eventbridge.health import Health
 from eventbridge.models import Heartbeat, Hold
 from eventbridge.outage import forget_broken_connection
 from eventbridge.relay import Relay
+from eventbridge.server import HealthServer
 from eventbridge.systemd import Supervisor
 
 logger = logging.getLogger("eventbridge")
@@ -47,7 +48,7 @@ class Part(Protocol):
     def figures(self) -> dict[str, Any]: ...
     @property
     def turned(self) -> float:
-        """When its slowest loop last turned (monotonic seconds)."""
+        """When its slowest loop last turned, or is to turn next where it rests (monotonic seconds)."""
 
 
 def process_name() -> str:
@@ -219,7 +220,9 @@ class RelayPart:
         try:
             while not self._stopping.is_set():
                 self.turned = time.monotonic()
-                self._stopping.wait(self.relay.stand_still(self.held) if self.held else self.relay.poll())
+                pause = self.relay.stand_still(self.held) if self.held else self.relay.poll()
+                self.turned = time.monotonic() + pause
+                self._stopping.wait(pause)
                 reset_queries()
         finally:
             self.relay.close(2.0)

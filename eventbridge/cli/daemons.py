@@ -23,9 +23,9 @@ from eventbridge.cli.preflight import consumers_of, need_broker, need_database, 
 from eventbridge.conf import settings
 from eventbridge.daemon import EXIT_FAILED, EXIT_UNFINISHED
 from eventbridge.drain import Drain
-from eventbridge.health import place_of
 from eventbridge.models import Hold, OutboxEntry
 from eventbridge.relay import Relay
+from eventbridge.server import place_of
 from eventbridge.wording import count
 
 _EXITS = {

@@ -16,10 +16,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import GaugeMetricFamily
 
 from eventbridge.crew import Crew
-from eventbridge.health import Page
 from eventbridge.models import DeadLetter, OutboxEntry
 from eventbridge.models.outbox import Backlog
 from eventbridge.outage import forget_broken_connection
+from eventbridge.server import Page
 
 if TYPE_CHECKING:
     from eventbridge.daemon import Part
@@ -65,10 +65,13 @@ class Gauges:
             yield from self._of_consumers()
 
     def _of_daemons(self) -> Iterator[GaugeMetricFamily]:
-        name, text = "eventbridge_loop_age_seconds", "Since when a part's slowest loop has not turned."
+        name, text = (
+            "eventbridge_loop_age_seconds",
+            "For how long a part's slowest loop has not turned, although it should have.",
+        )
         ages = GaugeMetricFamily(name, text, labels=("daemon",))
         for part in (*self._relays, *self._crews):
-            ages.add_metric((f"{part.role} {part.name}",), time.monotonic() - part.turned)
+            ages.add_metric((f"{part.role} {part.name}",), max(0.0, time.monotonic() - part.turned))
         yield ages
 
     def _of_outboxes(self) -> Iterator[GaugeMetricFamily]:

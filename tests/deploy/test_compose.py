@@ -15,7 +15,7 @@ from django.core.management import load_command_class
 
 from eventbridge.conf import Settings
 from eventbridge.daemon import Daemon
-from eventbridge.health import HealthServer
+from eventbridge.server import HealthServer
 from tests.services.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -13,10 +13,12 @@ from eventbridge import Consumer, emit
 from eventbridge.assembly import open_publisher
 from eventbridge.crew import Crew
 from eventbridge.daemon import Daemon
-from eventbridge.health import HealthServer, Page, place_of
 from eventbridge.models import Heartbeat
+from eventbridge.server import HealthServer, Page, place_of
 from tests.e2e.notes import Told
 from tests.services.processes import Process
+from tests.services.proxy import Proxy
+from tests.services.rabbitmq import Vhost
 from tests.services.waiting import wait_for
 from tests.telemetry.conftest import address_of, get
 
@@ -65,13 +67,41 @@ def test_two_daemons_do_not_fight_for_a_port(daemon: Start):
 
 
 @real
-def test_a_daemon_whose_broker_is_away_is_live_but_not_ready(daemon: Start):
-    address = address_of(daemon("eventbridge", "relay", env={**QUICK, "SHOP_BROKER_URL": AWAY}))
+@pytest.mark.parametrize("command", [("relay",), ("consume", "tests.cli.shop_consumers")], ids=["relay", "consume"])
+def test_a_daemon_whose_broker_is_away_is_live_but_not_ready(daemon: Start, command: tuple[str, ...]):
     emit(Told(text="one"))
-    answer = wait_for(lambda: (a := get(address, "/readyz")).text.startswith("relay default is waiting") and a)
+    env = {**QUICK, "SHOP_STUCK_AFTER": "3"}  # shorter than it rests between two tries, by and by
+    process = daemon("eventbridge", *command, env={**env, "SHOP_BROKER_URL": AWAY})
+    address = address_of(process)
+    answer = wait_for(lambda: (a := get(address, "/readyz")).text.partition(" is ")[2].startswith("waiting: no") and a)
     assert answer.code == 503
     assert "s3cret" not in answer.text
-    for _ in range(10):
+    until = time.monotonic() + 12
+    while time.monotonic() < until:
+        assert get(address, "/livez") == (200, "ok\n")
+        time.sleep(0.2)  # between two probes
+
+
+@real
+@pytest.mark.timeout(120)
+def test_daemons_are_live_through_an_outage_of_rabbitmq_and_ready_again_after_it(
+    daemon: Start, vhost: Vhost, proxy_to: Callable[[str], Proxy], settings: Any
+):
+    proxy = proxy_to(vhost.url)
+    settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "BROKER_URL": proxy.in_front_of(vhost.url)}
+    commands = (("relay",), ("consume", "tests.cli.shop_consumers"))
+    addresses = [address_of(daemon("eventbridge", *command)) for command in commands]
+    for address in addresses:
+        wait_for(lambda a=address: code(a, "/readyz") == 200, 20, what="it to be ready")
+    proxy.refuse()
+    proxy.cut()
+    emit(Told(text="one"))
+    for address in addresses:
+        wait_for(lambda a=address: code(a, "/readyz") == 503, 20, what="it not to be ready")
+        assert code(address, "/livez") == 200
+    proxy.accept()
+    for address in addresses:
+        wait_for(lambda a=address: code(a, "/readyz") == 200, 40, what="it to be ready again")
         assert code(address, "/livez") == 200
 
 
