@@ -116,9 +116,9 @@ class World:
         """The program ``benchmarks.inside.<module>`` of a project, with its tables. Raises Skipped."""
         key = (project, database)
         if key not in self.programs:
-            env = self.env(project, database)
+            python, env = self._python(project), self.env(project, database)
             log = self.folder / f"{project}-{database}.log"
-            self.programs[key] = child = Child(self._python(project), f"benchmarks.inside.{module}", env, log)
+            self.programs[key] = child = Child(python, f"benchmarks.inside.{module}", env, log)
             child("prepare")
         return self.programs[key]
 
