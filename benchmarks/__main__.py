@@ -29,7 +29,7 @@ def main() -> int:
             size = options.size or (SMALL[name] if options.small else None)
             bench = BENCHES[name](world, **({"size": size} if size else {}))
             outcomes.append(run(bench, options.rounds or bench.rounds, _say))
-        facts = {**machine(world), "load before": load, **_peers(world)}
+        facts = {**machine(world), "load": f"{load} before, {os.getloadavg()[0]:.2f} after", **_peers(world)}
     finally:
         world.close()
     write(options.output, facts, outcomes)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.child import ROOT
 from benchmarks.world import World
 
 _OURS = ("Django", "psycopg", "kombu", "amqp", "pika", "msgspec", "eventbridge")
@@ -24,10 +26,16 @@ def machine(world: World) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {_memory()} GiB, {_processor()}, {platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "load before": f"{os.getloadavg()[0]:.2f}",
+        "commit": _commit(),
         "packages": {name: version(name) for name in _OURS},
         "servers": servers,
     }
+
+
+def _commit() -> str:
+    command = ("git", "describe", "--always", "--dirty")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "not in a repository"
 
 
 def _memory() -> int:
