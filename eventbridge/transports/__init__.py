@@ -41,12 +41,15 @@ class Message:
 
 
 def scalars(headers: Mapping[Any, Any]) -> dict[str, Scalar]:
-    """Headers as they arrived, plain values only: the others, and names that are no text, are dropped."""
+    """Headers as they arrived, plain values only: the others, and names that are no text, are dropped.
+
+    So are numbers of more than 64 bits, which no retry could carry on: pika makes them of a double like 1e308.
+    """
     plain: dict[str, Scalar] = {}
     for name, value in headers.items():
         if isinstance(name, str) and isinstance(value, (str, bool, float)):
             plain[name] = value
-        elif isinstance(name, str) and isinstance(value, int):
+        elif isinstance(name, str) and isinstance(value, int) and -(2**63) <= value < 2**63:
             plain[name] = int(value)  # pika's long prints as "1L"
     return plain
 

@@ -134,7 +134,7 @@ def deeper(draft: Draft) -> None:
 
 def told(draft: Draft) -> None:
     """A sound event, which the handler is told to fail."""
-    _tell(draft, draft.random.choice(("fail", "fail", "retry", "reject")))
+    _tell(draft, draft.random.choice(("fail", "retry", "reject")))
 
 
 # --- what AMQP carries ---

@@ -65,7 +65,7 @@ def run(seed: str, messages: int, folder: Path) -> Report:
 def _wanted(messages: int) -> list[str]:
     """What so many messages must have brought about."""
     each = [f"{what} of {name}" for name in CONSUMERS for what in ("an effect", "a dead letter")]
-    return [*REASONS, "duplicate", *each] if messages >= 300 else []
+    return [*REASONS, "duplicate", *each] if messages >= 400 else []
 
 
 def _noted(report: Report) -> Iterator[Sent]:

@@ -110,6 +110,7 @@ def test_a_process_that_was_not_well_is_found(outcome: Outcome, change: dict[str
     [
         (b'{"source":"/s","id":"1"}', {}),
         (b'{"id":"0","id":"1","source":"/s"}', {}),
+        (b'{"source":"/s","id":"1","more\xee":' + b"9" * 5_000 + b"}", {}),
         (b"garbage", {"CE-id": "1", "ce-source": "/s"}),
         (b"[]", {"cloudEvents:id": 1, "cloudEvents:source": "/s"}),
     ],

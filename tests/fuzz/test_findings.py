@@ -101,6 +101,21 @@ def test_headers_that_leave_no_room_for_our_count_can_be_retried(vhost: Vhost, n
     bench.close()
 
 
+@pytest.mark.parametrize("number", [1e308, -1e308, 2.0**63, 1.5])
+def test_a_number_of_any_size_can_be_retried(vhost: Vhost, number: float):
+    """pika makes a whole number of a double, of 308 digits at most: AMQP has 64 bits for it."""
+    bench = Bench(vhost.url)
+    consumer = bench.consumer("shop.mail", "#")
+    send(vhost, {"headers": fields.table([(b"number", fields.real("d", number))])})
+    subscriber = bench.subscriber(consumer)
+    [first] = take(subscriber, 1)
+    first.retry(1)
+    [second] = take(subscriber, 1)
+    assert second.attempt == 2
+    second.ack()
+    bench.close()
+
+
 # --- the dead letter ---
 
 

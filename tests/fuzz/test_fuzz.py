@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from tests.services.processes import ROOT
 
-MESSAGES = 300
+MESSAGES = 400
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.mark.django_db
 @pytest.mark.timeout(170)
-@pytest.mark.parametrize("broker", ["amqp", "database"])
+@pytest.mark.parametrize("transport", ["amqp", "database"])
 def test_whatever_is_sent_ends_as_an_effect_a_counted_duplicate_or_a_whole_dead_letter(
-    broker: str, database_url: str, tmp_path: Path, request: pytest.FixtureRequest
+    transport: str, database_url: str, tmp_path: Path, request: pytest.FixtureRequest
 ):
     env: dict[str, Any] = {**os.environ, "FUZZ_DATABASE_URL": database_url}
-    if broker == "amqp":
+    if transport == "amqp":
         env["FUZZ_BROKER_URL"] = request.getfixturevalue("vhost").url
-    command = [sys.executable, "-m", "tests.fuzz", "--messages", MESSAGES, "--seed", "1", "--broker", broker]
+    command = [sys.executable, "-m", "tests.fuzz", "--messages", MESSAGES, "--seed", "1", "--broker", transport]
     process = subprocess.Popen(
         [*map(str, command), "--output", tmp_path], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
     )
@@ -49,7 +49,7 @@ def test_whatever_is_sent_ends_as_an_effect_a_counted_duplicate_or_a_whole_dead_
         process.terminate()
         process.wait()
     assert process.returncode == 0, told
-    figures = json.loads((tmp_path / f"eventbridge-fuzz-{broker}-1.json").read_text())
+    figures = json.loads((tmp_path / f"eventbridge-fuzz-{transport}-1.json").read_text())
     assert figures["passed"]
     assert figures["restarts"] == 0
     assert figures["deliveries"] >= MESSAGES
