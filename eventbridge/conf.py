@@ -34,7 +34,7 @@ class Settings:
     """A relay that died is replaced after so long."""
     CONFIRM_TIMEOUT: float = 6.0
     """How long the broker may take to confirm a batch. Less than half of RELAY_LEASE."""
-    POLL_INTERVAL: float = 0.5
+    POLL_INTERVAL: float = 0.05
     """The longest pause between two looks into the database."""
     HEARTBEAT: int = 10
     """AMQP heartbeat: a dead link is noticed within three of them."""

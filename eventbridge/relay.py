@@ -19,6 +19,7 @@ from eventbridge.transports import Message, Outcome, Publisher
 from eventbridge.wire import with_sequence
 
 LEASE = "relay"
+_SHORTEST_PAUSE = 0.005
 _AFTER_A_NACK = 1.0
 _STANDING_STILL = 0.5
 
@@ -39,7 +40,7 @@ class Relay:
         database: str = "default",
         batch: int = 1_000,
         lease: float = 15.0,
-        longest_pause: float = 0.5,
+        longest_pause: float = 0.05,
         prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self.publisher = publisher
@@ -54,7 +55,7 @@ class Relay:
         self.relayed = 0
         self._token: int | None = None
         self._held_until = 0.0
-        self._idle = Pause(0.02, longest_pause)
+        self._idle = Pause(_SHORTEST_PAUSE, longest_pause)
         self._outage = Pause(0.5, 10.0)
         self._reminder = Reminder()
 

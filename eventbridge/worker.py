@@ -116,7 +116,7 @@ class Worker:
     # --- attempts ----------------------------------------------------------------------------
 
     def _attempt(self, attempts: Sequence[Attempt]) -> None:
-        """Handle these in one transaction; if that fails, each by itself, uncharged."""
+        """Handle these in one transaction; if that fails, its halves, uncharged, down to what fails by itself."""
         try:
             fresh = self.patiently(lambda: self._handle_once(attempts))
         except Stopped:
@@ -125,8 +125,9 @@ class Worker:
             if len(attempts) == 1:
                 self._failed(attempts[0], error)
             else:
-                for attempt in attempts:
-                    self._attempt([attempt])
+                middle = len(attempts) // 2
+                self._attempt(attempts[:middle])
+                self._attempt(attempts[middle:])
         else:
             for attempt in attempts:
                 self._succeeded(attempt, fresh=attempt in fresh, batch=len(attempts))

@@ -12,6 +12,9 @@ from django.db.models.functions import Now
 from eventbridge.models import sql
 from eventbridge.models.lease import Lease
 
+_BATCH_BYTES = 8 * 1024 * 1024
+_GAPS = 4  # times as many ids are looked through as events are wanted: parked ones, and those of others' rollbacks
+
 
 class NewEntry(NamedTuple):
     """What ``record`` writes, column by column."""
@@ -52,20 +55,21 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         """
         sql.insert(self.db, TABLE, entries)
 
-    def pending(self, limit: int) -> list[PendingEntry]:
-        """The oldest entries that are not parked, in the order of their ids.
+    def pending(self, limit: int, size: int = _BATCH_BYTES) -> list[PendingEntry]:
+        """The oldest entries that are not parked, in the order of their ids: at least one, if there is one.
 
-        By state, not by a cursor: a transaction that commits late is not passed over.
+        Together about ``size`` bytes at most, however large they are. By state, not by a cursor: a
+        transaction that commits late is not passed over.
         """
         columns = f"{', '.join(PendingEntry._fields[:-1])}, {sql.epoch(self.db, 'created_at')}"
-        return [
-            PendingEntry._make(row)
-            for row in sql.rows(
-                self.db,
-                f"SELECT {columns} FROM {TABLE} WHERE parked_at IS NULL ORDER BY id LIMIT %s",
-                [limit],
-            )
-        ]
+        length = sql.length(self.db, "body")
+        before = f"coalesce(sum({length}) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
+        # Without bounds PostgreSQL sorts the whole backlog for each batch, if its statistics say that there is none.
+        first = f"SELECT min(id) FROM {TABLE} WHERE parked_at IS NULL"
+        near = f"parked_at IS NULL AND id >= ({first}) AND id < ({first}) + %s"
+        oldest = f"SELECT *, {before} AS before FROM {TABLE} WHERE {near} ORDER BY id LIMIT %s"
+        statement = f"SELECT {columns} FROM ({oldest}) AS oldest WHERE before < %s ORDER BY id"
+        return [PendingEntry._make(row) for row in sql.rows(self.db, statement, [limit * _GAPS, limit, size])]
 
     def done(self, ids: Sequence[int]) -> int:
         """Forget entries that the broker has confirmed, in one statement."""

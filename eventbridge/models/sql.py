@@ -34,6 +34,11 @@ def epoch(using: str, column: str) -> str:
     return f"CAST(strftime('%%s', {column}) AS INTEGER)"
 
 
+def length(using: str, column: str) -> str:
+    """SQL for how long a text is: in bytes on PostgreSQL, which need not read it for that; in characters on SQLite."""
+    return f"{'octet_length' if connections[using].vendor == 'postgresql' else 'length'}({column})"
+
+
 def one_of(using: str, values: Sequence[Any]) -> tuple[str, Any]:
     """SQL for "is one of these" and its one parameter, however many values there are.
 

@@ -27,7 +27,7 @@ from eventbridge.transports import CONFIRMED, UNROUTABLE, Message, Options, Outc
 
 LEASE = 10.0
 """Seconds after which what a dead consumer held is redelivered, unless the URL says otherwise."""
-_SHORTEST, _LONGEST = 0.02, 0.25
+_SHORTEST, _LONGEST = 0.005, 0.1
 
 
 def _alias(options: Options) -> str:

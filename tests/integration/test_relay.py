@@ -88,6 +88,25 @@ def test_a_batch_is_no_larger_than_asked_for():
     assert pending() == []
 
 
+def test_a_batch_of_large_events_is_a_short_one():
+    """Or a thousand events of a megabyte each would be in the relay's memory at once, three times over."""
+    record("a", "b", "c", "d")
+    size = len(OutboxEntry.objects.first().body)  # type: ignore[union-attr]
+    assert [entry.event_id for entry in OutboxEntry.objects.pending(10, size * 2)] == ["a", "b"]
+    assert [entry.event_id for entry in OutboxEntry.objects.pending(10, 1)] == ["a"]
+
+
+def test_a_gap_among_the_ids_hides_nothing():
+    """Sequences skip what was rolled back, and parked events stay where they are."""
+    broker = Broker()
+    record("a", "b")
+    OutboxEntry.objects.filter(event_id="b").update(id=OutboxEntry.objects.order_by("id").first().id + 10**9)  # type: ignore[union-attr]
+    one = relay(broker, batch=2)
+    one.poll()
+    one.poll()
+    assert broker.ids == ["a", "b"]
+
+
 def test_an_outage_changes_nothing_in_the_outbox_and_is_over_when_it_is_over():
     broker = Broker()
     broker.away = True

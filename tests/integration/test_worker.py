@@ -467,6 +467,21 @@ def test_when_one_of_a_batch_fails_the_others_take_effect_once_and_it_alone_is_r
     assert [one.settled for one in batch] == [["ack"], ["ack"], [5], ["ack"]]
 
 
+def test_one_that_fails_in_a_large_batch_costs_a_few_transactions_more_not_one_for_each():
+    handled = []
+
+    def fail_on_two(event: Event[Happened]) -> None:
+        handled.append(event.data.number)
+        if event.data.number == 2:
+            raise ValueError
+
+    batch = [delivery(n) for n in range(64)]
+    worker(fail_on_two, batch=64).handle(batch)
+    assert [n for n, one in enumerate(batch) if one.settled != ["ack"]] == [2]
+    assert len(handled) < 64 * 3
+    assert handled[-32:] == list(range(32, 64))
+
+
 def test_the_same_event_twice_in_a_batch_takes_effect_once():
     one = delivery()
     other = Delivery(one.message)
