@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.services.waiting import wait_for
 _RELAY = ("-m", "django", "eventbridge", "relay", "--verbosity", "0")
 _CONSUME = ("-m", "django", "eventbridge", "consume", "benchmarks.consumers.work", "--verbosity", "0")
 _IDLE = 70  # MiB, with Django
+_DAEMONS = {"relay": _RELAY, "consumer": _CONSUME}
+_LOOKED_AT = 5.0
 _CALM = 3.0  # seconds until what a start leaves behind has settled
 
 
@@ -27,6 +30,7 @@ def bench(world: World, size: int = 50_000) -> Bench:
         Rig("consumer, batch=100", lambda: _consumer(world, size), "MiB"),
         Rig("large bodies", lambda: _large(world), "MiB"),
         Rig("start", lambda: _start(world), "s"),
+        Rig("idle", lambda: _idle_share(world), "% of a core"),
         Rig(
             "import",
             lambda: {what: world.child("eventbridge", "eventbridge")("imported", what=what) for what in _IMPORTS},
@@ -139,6 +143,32 @@ def _start(world: World) -> dict[str, float]:
         for process in filter(None, (relay, consumer)):
             end(process)
         world.queues.delete("bench.work")
+
+
+def _idle_share(world: World) -> dict[str, float]:
+    """What looking for nothing costs, of one core."""
+    child = world.child("eventbridge", "eventbridge")
+    child("declare", modules=["benchmarks.consumers.work"])
+    child("fill_outbox", events=1)
+    ticks = Ticks(world.folder / "ticks")
+    env = {"BENCH_CONSUMERS": "benchmarks.consumers.work", "BENCH_HANDLER": "ignore", **ticks.env}
+    started = {name: world.daemon("eventbridge", *command, **env) for name, command in _DAEMONS.items()}
+    try:
+        wait_for(ticks.count, timeout=60, what=f"the first event: {started['consumer'].output}")
+        time.sleep(_CALM)
+        before = {name: _used(process) for name, process in started.items()}
+        time.sleep(_LOOKED_AT)
+        return {name: (_used(process) - before[name]) / _LOOKED_AT * 100 for name, process in started.items()}
+    finally:
+        for process in started.values():
+            end(process)
+        world.queues.delete("bench.work")
+
+
+def _used(process: Process) -> float:
+    """Seconds of processor time."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(process: Process) -> float:
