@@ -10,6 +10,12 @@ _EVENT = b'{"specversion":"1.0","id":"%b","source":"/s","type":"t"%b}'
 DEEP: Final = 100_000
 MEBIBYTE: Final = 1 << 20
 
+ATTRIBUTES: Final = (
+    *("specversion", "id", "source", "type", "time", "subject", "sequence", "partitionkey", "dataschema"),
+    *("datacontenttype", "correlationid", "causationid", "traceparent", "data_base64", "data"),
+)
+"""Of a CloudEvent, and its data."""
+
 BODIES: Final = [
     b"",
     b" \n\t ",

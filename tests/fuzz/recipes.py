@@ -1,68 +1,15 @@
 """What is done to an event so that it is none any more, or a strange one. Each is a function of a Draft."""
 
-import gzip
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from tests.fuzz import corpus, drafts, fields
+from tests.fuzz import corpus, drafts, fields, spoiling
 from tests.fuzz.contracts import CONSUMERS, typed, untyped
 from tests.fuzz.drafts import Draft, Token, ways
 from tests.fuzz.fields import Field
 
 _PREFIXES = ("cloudEvents_", "cloudEvents:", "ce-", "CE-", "cloudevents_")
-_ATTRIBUTES = (
-    *("specversion", "id", "source", "type", "time", "subject", "sequence", "partitionkey", "dataschema"),
-    *("datacontenttype", "correlationid", "causationid", "traceparent", "data_base64", "data"),
-)
-
-# --- the body's bytes ---
-
-
-def flip(random: Random, body: bytes) -> bytes:
-    spoilt = bytearray(body)
-    for _ in range(random.choice((1, 1, 1, 2, 5))):
-        if spoilt:
-            spoilt[random.randrange(len(spoilt))] ^= 1 << random.randrange(8)
-    return bytes(spoilt)
-
-
-def truncate(random: Random, body: bytes) -> bytes:
-    return body[: random.randrange(len(body) + 1)]
-
-
-def insert(random: Random, body: bytes) -> bytes:
-    at = random.randrange(len(body) + 1)
-    return body[:at] + random.choice((random.randbytes(random.randrange(1, 9)), *corpus.TOKENS[:40])) + body[at:]
-
-
-def cut(random: Random, body: bytes) -> bytes:
-    at = random.randrange(len(body) + 1)
-    return body[:at] + body[at + random.randrange(1, 9) :]
-
-
-def repeat(random: Random, body: bytes) -> bytes:
-    at = random.randrange(len(body) + 1)
-    return body[:at] + body[at : at + 20] * random.choice((2, 3, 1_000)) + body[at:]
-
-
-def recode(random: Random, body: bytes) -> bytes:
-    text = body.decode("utf-8", "replace")
-    padded = (b"\xef\xbb\xbf" + body, b" " * 1000 + body + b"\n", body + body, body + b"\x00")
-    return random.choice((*padded, text.encode("utf-16"), text.encode("utf-32"), gzip.compress(body, mtime=0)))
-
-
-def noise(random: Random, body: bytes) -> bytes:
-    return random.randbytes(random.choice((0, 1, 7, 64, 500, 5_000)))
-
-
-def other(random: Random, body: bytes) -> bytes:
-    return random.choice(corpus.BODIES)
-
-
-def member_twice(random: Random, body: bytes) -> bytes:
-    name = random.choice(_ATTRIBUTES).encode()
-    return b'{"%b":%b,%b' % (name, random.choice(corpus.TOKENS[:14]), body[1:])
 
 
 def _bytes(change: Callable[[Random, bytes], bytes]) -> Callable[[Draft], None]:
@@ -85,7 +32,7 @@ def _tell(draft: Draft, does: str) -> None:
 
 def attribute(draft: Draft) -> None:
     """A strange value in the place of an attribute."""
-    name = draft.random.choice(_ATTRIBUTES)
+    name = draft.random.choice(corpus.ATTRIBUTES)
     known: dict[str, list[str]] = {"time": corpus.TIMES, "sequence": corpus.SEQUENCES, "specversion": corpus.VERSIONS}
     texts: list[Any] = known.get(name, corpus.TEXTS)
     tokens = [Token(token) for token in corpus.TOKENS]
@@ -147,7 +94,7 @@ def binary(draft: Draft) -> None:
 def binary_of_any_type(draft: Draft) -> None:
     """An attribute as a header of a type that is not text."""
     binary(draft)
-    name = draft.random.choice(_ATTRIBUTES[:-1])
+    name = draft.random.choice(corpus.ATTRIBUTES[:-1])
     draft.members[name] = draft.random.choice(corpus.FIELDS)
 
 
@@ -229,7 +176,7 @@ def copies(draft: Draft) -> None:
     draft.copies.extend(others)
 
 
-BYTES = tuple(map(_bytes, (flip, truncate, insert, cut, repeat, recode, noise, member_twice)))
+BYTES = tuple(map(_bytes, spoiling.ALL))
 EVENT = (
     attribute,
     attribute,
@@ -245,4 +192,4 @@ EVENT = (
 )
 CARRIED = (binary, binary, binary_of_any_type, header, forged, crowded, content_type, short_string, figure)
 WAY = (another_type, unknown_type, another_way, copies)
-WHOLE = (_bytes(other),)
+WHOLE = (_bytes(spoiling.other),)
