@@ -32,6 +32,7 @@ _WORDS = {
     What.PARKED: "parked",
     What.DEAD: "dead",
 }
+_HAPPENED = {What.RETRIED: "Failed", What.DEAD: "Gave up", What.DUPLICATE: "Skipped: handled before"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class Stop:
     @property
     def tone(self) -> str:
         return _TONES[What(self.step.what)]
+
+    @property
+    def words(self) -> str:
+        """What happened, and in which attempt where that tells something."""
+        what = _HAPPENED.get(What(self.step.what), What(self.step.what).label)
+        failed = self.step.what in (What.RETRIED, What.DEAD)
+        return f"{what}, attempt {self.step.attempt}" if self.step.attempt > 1 or failed else what
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,5 +23,7 @@ class EventBusAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         report = take_report()
-        context = {"problems": diagnose(report), "stopped": STOPPED, "flow": flow_of(report)}
+        problems = diagnose(report)
+        tone = "bad" if any(problem.severity == STOPPED for problem in problems) else "busy"
+        context = {"problems": problems, "stopped": STOPPED, "tone": tone, "flow": flow_of(report)}
         return live_page(self, request, "bus", context, title="Event bus")

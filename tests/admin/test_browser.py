@@ -54,10 +54,10 @@ def site(manage: Callable[..., Process]) -> str:
 
 @pytest.fixture
 def daemons(manage: Callable[..., Process], site: str) -> None:
-    """The relay and the email service, ready."""
-    email = manage("eventbridge", "consume", "consumers.email", *SERVICES)
+    """The relay and the services, ready."""
+    services = manage("eventbridge", "consume", "consumers.email", "consumers.deletion", *SERVICES)
     relay = manage("eventbridge", "relay")
-    email.wait_for_output("bookstore.email is ready")
+    services.wait_for_output("bookstore.email is ready")
     relay.wait_for_output("relay default is ready")
 
 
@@ -106,6 +106,7 @@ def test_a_dead_letter_is_found_read_and_replayed_and_its_success_is_watched(win
 
     publish_a_book(site, "The Telling")
     see(window, "1 dead")  # without another load
+    see(window, "failing")
     window.picture("event-bus")
     window.driver.find_element(By.CSS_SELECTOR, "a.eb-chip.eb-bad").click()
 
@@ -144,8 +145,8 @@ def test_every_page_fits_a_phone_in_the_dark_and_goes_on_by_itself(window, site,
     log_in(window, site)
     window.look(*PHONE, dark=True)
     window.driver.get(site + BUS)
-    see(window, "1 dead")
-    window.picture("event-bus-phone")
+    see(window, "failing")
+    window.picture("event-bus-phone", tallest=1020)
     window.driver.get(site + TRAIL)
     see(window, "bookstore.email dead")
     publish_a_book(site, "Tehanu")

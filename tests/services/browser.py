@@ -17,7 +17,6 @@ from tests.services.debian import install
 from tests.services.hosts import NotAvailable
 
 PICTURES = os.environ.get("EVENTBRIDGE_TEST_PICTURES")
-_TALLEST = 1400
 _SIZE = "return [innerWidth, Math.max(innerHeight, document.getElementById('content').getBoundingClientRect().bottom)]"
 
 
@@ -34,11 +33,11 @@ class Window:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
-    def picture(self, name: str) -> None:
+    def picture(self, name: str, tallest: int = 740) -> None:
         """Keep what is seen as a PNG, in the folder that EVENTBRIDGE_TEST_PICTURES names, if it does."""
         if PICTURES:
             width, height = self.driver.execute_script(_SIZE)
-            clip = {"x": 0, "y": 0, "width": width, "height": min(height + 10, _TALLEST), "scale": 1}
+            clip = {"x": 0, "y": 0, "width": width, "height": min(height + 10, tallest), "scale": 1}
             shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
             Path(PICTURES, f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
 
