@@ -32,6 +32,10 @@ def surprised() -> None:
         cursor.execute("ALTER TABLE eventbridge_outbox RESET (autovacuum_enabled)")
 
 
+def read() -> object:
+    return OutboxEntry.objects.using("default").pending(BATCH)
+
+
 def delete() -> object:
     first = OutboxEntry.objects.order_by("id").values_list("id", flat=True)[0]
     return OutboxEntry.objects.using("default").done(range(first, first + BATCH))
@@ -64,7 +68,7 @@ def plan(ask: Ask, mode: str) -> list[dict[str, Any]]:
     values = ", ".join(["%s"] * len(params))
     with connection.cursor() as cursor:
         cursor.execute(f"SET plan_cache_mode = {mode}")
-        cursor.execute(f"PREPARE asked AS {numbered}")
+        cursor.execute(f"PREPARE asked{_types(params)} AS {numbered}")
         try:
             cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked{f'({values})' if params else ''}", params)
             found = cursor.fetchone()[0]
@@ -72,6 +76,12 @@ def plan(ask: Ask, mode: str) -> list[dict[str, Any]]:
             cursor.execute("DEALLOCATE asked")
             cursor.execute("RESET plan_cache_mode")
     return list(nodes((json.loads(found) if isinstance(found, str) else found)[0]["Plan"]))
+
+
+def _types(params: list[Any]) -> str:
+    """As psycopg would say them."""
+    kinds = ["bigint[]" if isinstance(param, list) else "bigint" for param in params]
+    return f"({', '.join(kinds)})" if kinds else ""
 
 
 def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -82,14 +92,14 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.usefixtures("surprised")
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-@pytest.mark.parametrize("ask", [delete, age], ids=lambda ask: ask.__name__)
+@pytest.mark.parametrize("ask", [read, delete, age], ids=lambda ask: ask.__name__)
 def test_a_statement_keeps_its_index_though_the_table_was_empty_when_it_was_analyzed(ask: Ask, mode: str):
     found = plan(ask, mode)
     kinds = {node["Node Type"] for node in found}
     assert not kinds & {"Seq Scan", "Hash Join", "Merge Join"}, found
     assert {node["Index Name"] for node in found if "Index Name" in node} <= INDEXES
     assert {node["Node Type"] for node in found if "Index Name" in node}, found
-    if ask is not delete:  # it takes the first ones where they are, in their order
+    if ask is age:  # it takes the first one where it is
         assert "Sort" not in kinds
         assert "Bitmap Heap Scan" not in kinds
 
