@@ -19,8 +19,7 @@ def take_effect(event: Event[Any], consumer: str) -> None:
     """Do as the event says; what it says about itself goes into the database, as it came."""
     from tests.fuzz.models import Effect
 
-    said = event.data if isinstance(event.data, dict) else {"email": str(event.data)[:100]}
-    said = said if isinstance(event.data, dict | list | str | int | float | None) else _members(event.data)
+    said = _said(event.data)
     match said.get("does"):
         case "fail":
             raise ValueError(f"as it was told: {said.get('email')!s:.200}\x00\ud800")
@@ -34,8 +33,10 @@ def take_effect(event: Event[Any], consumer: str) -> None:
     )
 
 
-def _members(data: Any) -> dict[str, Any]:
-    return {"does": data.does, "email": data.email}
+def _said(data: Any) -> dict[str, Any]:
+    if isinstance(data, tuple(PAID.values())):
+        return {"does": data.does, "email": data.email}
+    return data if isinstance(data, dict) else {"email": data}
 
 
 def _declare(consumer: Consumer) -> None:
