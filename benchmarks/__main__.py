@@ -29,12 +29,14 @@ def main() -> int:
             size = options.size or (SMALL[name] if options.small else None)
             bench = BENCHES[name](world, **({"size": size} if size else {}))
             outcomes.append(run(bench, options.rounds or bench.rounds, _say))
-        facts = {**machine(world), "load": f"{load} before, {os.getloadavg()[0]:.2f} after", **_peers(world)}
+            facts = {**machine(world), "load": f"{load} before, {os.getloadavg()[0]:.2f} after", **_peers(world)}
+            write(options.output, facts, outcomes)
+            if not outcomes[-1].finished:
+                break
     finally:
         world.close()
-    write(options.output, facts, outcomes)
     sys.stdout.write(f"{table(facts, outcomes)}\n\n{options.output}\n")
-    return 0
+    return 0 if outcomes[-1].finished else 130
 
 
 def _peers(world: World) -> dict[str, dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +83,7 @@ class Outcome:
     values: Values = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    finished: bool = False
 
     def note(self, rig: Rig, measured: float | Mapping[str, float]) -> None:
         several = measured if isinstance(measured, Mapping) else {"": measured}
@@ -92,14 +94,24 @@ class Outcome:
 
 
 def run(bench: Bench, rounds: int, say: Callable[[str], None]) -> Outcome:
-    """Every rig once a round; every other round in the opposite order, so that nobody always comes first."""
+    """Every rig once a round; every other round in the opposite order, so that nobody always comes first.
+
+    An interrupt ends it with what was measured so far.
+    """
     outcome = Outcome(bench)
+    with suppress(KeyboardInterrupt):
+        _rounds(outcome, rounds, say)
+        outcome.finished = True
+    return outcome
+
+
+def _rounds(outcome: Outcome, rounds: int, say: Callable[[str], None]) -> None:
+    bench = outcome.bench
     for number in range(rounds):
         for rig in bench.rigs if number % 2 == 0 else list(reversed(bench.rigs)):
             if rig.name not in outcome.skipped:
                 say(f"{bench.name}, round {number + 1} of {rounds}: {rig.name}")
                 _once(rig, outcome)
-    return outcome
 
 
 def _once(rig: Rig, outcome: Outcome) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.bench import Outcome, Ratio, median
 
-_WIDTH = 52
+_WIDTH = 66
 _WHOLE = 100  # from here on nobody wants decimals
 
 
@@ -21,6 +21,7 @@ def _bench(outcome: Outcome) -> dict[str, Any]:
     return {
         "about": outcome.bench.about,
         "settings": dict(outcome.bench.settings),
+        "finished": outcome.finished,
         "figures": {
             name: {"unit": outcome.units[name], "median": _round(median(found)), "rounds": [_round(v) for v in found]}
             for name, found in outcome.values.items()
@@ -69,6 +70,8 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         if found := ratio.values(outcome.values):
             figures = "".join(f"{value:>12.2f}" for value in (median(found), min(found), max(found)))
             yield f"  {ratio.name:<{_WIDTH}}{figures} {_verdict(ratio, median(found))}".rstrip()
+    if not outcome.finished:
+        yield "  interrupted: this is what was measured until then"
     for name, reason in outcome.skipped.items():
         yield f"  skipped {name}: {reason}"
 

@@ -7,40 +7,39 @@ from celery import Celery, Task
 from benchmarks.child import serve
 from benchmarks.inside.celery_tasks import app as plain_app
 from benchmarks.inside.celery_tasks import configure, ignore, sell
-from benchmarks.inside.tables import books, empty, prepare, save_plain, timed, written
+from benchmarks.inside.tables import books, empty, in_turn, prepare, save_plain, written
 from benchmarks.store.models import PlainBook
 
 confirming_app = configure(Celery("bench-confirms", set_as_current=False), "bench.celery", confirms=True)
 confirming_sell = confirming_app.task(name="benchmarks.inside.celery_tasks.sell")(sell.run)
 
 
-def saved(transactions: int, each: int) -> float:
-    """Microseconds for each save that is followed by a task, published on commit."""
-    return _saved(plain_app, sell, transactions, each)
+def saves(transactions: int, each: int) -> dict[str, float]:
+    """Microseconds for each save: plain, and followed by a task that is published on commit, without and with confirms.
 
-
-def saved_confirmed(transactions: int, each: int) -> float:
-    """The same with publisher confirms, which Celery does not ask for by itself."""
-    return _saved(confirming_app, confirming_sell, transactions, each)
-
-
-def _saved(app: Celery, task: Task, transactions: int, each: int) -> float:
+    Celery asks for no confirms by itself.
+    """
     empty("store_plainbook")
-    app.control.purge()
+    plain_app.control.purge()
+    ways = {
+        "plain save": save_plain,
+        "save with its task": lambda fields: _save_and_publish(fields, sell),
+        "with confirms": lambda fields: _save_and_publish(fields, confirming_sell),
+    }
+    return in_turn(ways, transactions, each)
 
-    def save(fields: dict[str, Any]) -> None:
-        save_plain(fields)
-        task.delay_on_commit(1, **fields)
 
-    return timed(save, transactions, each)
+def _save_and_publish(fields: dict[str, Any], task: Task) -> None:
+    save_plain(fields)
+    task.delay_on_commit(1, **_payload(fields))
 
 
 def write(events: int, rate: float) -> list[tuple[int, float]]:
     """Save so many books, a task each, published on commit; when each was committed, by its number."""
-    return written(_save_and_publish, events, rate)
+    return written(_save_and_note, events, rate)
 
 
-def _save_and_publish(number: int, fields: dict[str, Any]) -> int:
+def _save_and_note(number: int, fields: dict[str, Any]) -> int:
     PlainBook(**fields).save()
     ignore.delay_on_commit(number, **_payload(fields))
     return number
@@ -61,4 +60,4 @@ def _payload(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(prepare, saved, saved_confirmed, fill, write)
+    serve(prepare, saves, fill, write)

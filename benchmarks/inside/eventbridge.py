@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from benchmarks.child import serve
-from benchmarks.inside.tables import books, empty, prepare, save_plain, timed, written
+from benchmarks.inside.tables import books, empty, in_turn, prepare, save_plain, written
 from benchmarks.store.contracts import BookSaved
 from benchmarks.store.models import Book
 from eventbridge import Event, assembly, emit, emit_many
@@ -22,46 +22,23 @@ from eventbridge.wire import encode, with_sequence
 _TABLES = ("store_book", "store_plainbook", "eventbridge_outbox")
 
 
-def plain(transactions: int, each: int) -> float:
-    """Microseconds for each plain save."""
+def saves(transactions: int, each: int) -> dict[str, float]:
+    """Microseconds for each save, plain and of a bridged model."""
     empty(*_TABLES)
-    return timed(save_plain, transactions, each)
+    return in_turn({"plain save": save_plain, "save with its event": _save_bridged}, transactions, each)
 
 
-def bridged(transactions: int, each: int) -> float:
-    """Microseconds for each save of a bridged model."""
-    empty(*_TABLES)
-    return timed(lambda fields: Book(**fields).save(), transactions, each)
+def _save_bridged(fields: dict[str, Any]) -> None:
+    Book(**fields).save()
 
 
-def autocommit(model: str, saves: int) -> float:
-    """Microseconds for each save outside of a transaction."""
+def emits(transactions: int, events: int) -> dict[str, float]:
+    """Microseconds for each event of a transaction that emits so many, by themselves and together."""
     empty(*_TABLES)
     fields = books()
-    save = save_plain if model == "plain" else lambda found: Book(**found).save()
-    began = time.perf_counter()
-    for _ in range(saves):
-        save(next(fields))
-    return (time.perf_counter() - began) / saves * 1e6
-
-
-def single_emits(events: int) -> float:
-    """Microseconds for each emit() of so many in one transaction."""
-    return _emits(events, lambda found: [emit(data) for data in found])
-
-
-def emit_together(events: int) -> float:
-    """Microseconds for each event of one emit_many()."""
-    return _emits(events, emit_many)
-
-
-def _emits(events: int, record: Any) -> float:
-    empty(*_TABLES)
-    fields = books()
-    began = time.perf_counter()
-    with transaction.atomic():
-        record([_saved(number, next(fields)) for number in range(events)])
-    return (time.perf_counter() - began) / events * 1e6
+    data = [_saved(number, next(fields)) for number in range(events)]
+    ways = {"emit": lambda _: [emit(one) for one in data], "emit_many": lambda _: emit_many(data)}
+    return {name: taken / events for name, taken in in_turn(ways, transactions, 1).items()}
 
 
 def _saved(number: int, fields: dict[str, Any]) -> BookSaved:
@@ -200,7 +177,7 @@ def routed() -> int:
 
 if __name__ == "__main__":
     serve(
-        prepare, plain, bridged, autocommit, single_emits, emit_together,
+        prepare, saves, emits,
         declare, fill_outbox, fill_queue, write, emit_large, emit_wide, left, imported,
         empty_everything, empty_broker, routed,
     )  # fmt: skip

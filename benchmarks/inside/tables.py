@@ -2,8 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
+from statistics import median
 from typing import Any
 
 import django
@@ -17,7 +18,8 @@ from benchmarks.store.books import book  # noqa: E402
 from benchmarks.store.models import PlainBook, Stock  # noqa: E402
 
 STOCK = 1000
-_WARM_UP = 20
+_WARM_UP = 3
+Save = Callable[[dict[str, Any]], Any]
 _numbers = count(1)
 
 
@@ -34,18 +36,22 @@ def books() -> Iterator[dict[str, Any]]:
         yield book(number)
 
 
-def timed(save: Callable[[dict[str, Any]], Any], transactions: int, each: int) -> float:
-    """Microseconds for each save, ``each`` in a transaction, once it is warm."""
+def in_turn(saves: Mapping[str, Save], transactions: int, each: int) -> dict[str, float]:
+    """Microseconds for each save, ``each`` in a transaction: the median over transactions that take turns.
+
+    In turn, so that what else the machine does slows all of them; the median, so that a moment of it slows none.
+    """
     fields = books()
-    with transaction.atomic():
-        for _ in range(_WARM_UP):
-            save(next(fields))
-    began = time.perf_counter()
-    for _ in range(transactions):
-        with transaction.atomic():
-            for _ in range(each):
-                save(next(fields))
-    return (time.perf_counter() - began) / (transactions * each) * 1e6
+    taken: dict[str, list[float]] = {name: [] for name in saves}
+    for turn in range(_WARM_UP + transactions):
+        for name, save in saves.items():
+            began = time.perf_counter()
+            with transaction.atomic():
+                for _ in range(each):
+                    save(next(fields))
+            if turn >= _WARM_UP:
+                taken[name].append((time.perf_counter() - began) / each * 1e6)
+    return {name: median(found) for name, found in taken.items()}
 
 
 def written(save: Callable[[int, dict[str, Any]], int], events: int, rate: float) -> list[tuple[int, float]]:

@@ -73,3 +73,13 @@ def test_a_pace_is_taken_once_a_tenth_is_done(monkeypatch: pytest.MonkeyPatch) -
 def test_who_has_died_is_not_waited_for() -> None:
     with pytest.raises(Stalled, match="0 of 10"):
         pace(lambda: 0, 10, alive=lambda: False)
+
+
+def test_an_interrupt_leaves_what_was_measured_until_then() -> None:
+    def interrupted() -> float:
+        raise KeyboardInterrupt
+
+    outcome = run(_bench(Rig("ours", lambda: 2.0, "/s"), Rig("slow", interrupted, "/s")), 3, print)
+    assert outcome.values == {"ours": [2.0]}
+    assert not outcome.finished
+    assert "interrupted" in table({}, [outcome])

@@ -1,15 +1,16 @@
 """What the benches tell django-outbox-pattern to do."""
 
 from benchmarks.child import serve
-from benchmarks.inside.tables import books, empty, prepare, timed
+from benchmarks.inside.tables import books, empty, in_turn, prepare, save_plain
 
 
-def saved(transactions: int, each: int) -> float:
-    """Microseconds for each save of a model that it publishes."""
+def saves(transactions: int, each: int) -> dict[str, float]:
+    """Microseconds for each save: plain, and of a model that it publishes."""
     from benchmarks.inside.outbox_pattern.models import PublishedBook
 
-    empty("outbox_pattern_publishedbook", "published")
-    return timed(lambda fields: PublishedBook(**fields).save(), transactions, each)
+    empty("store_plainbook", "outbox_pattern_publishedbook", "published")
+    published = lambda fields: PublishedBook(**fields).save()  # noqa: E731
+    return in_turn({"plain save": save_plain, "save with its event": published}, transactions, each)
 
 
 def fill(events: int) -> None:
@@ -34,4 +35,4 @@ def fill(events: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(prepare, saved, fill)
+    serve(prepare, saves, fill)
