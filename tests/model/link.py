@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import amqp
 from amqp.exceptions import PreconditionFailed
 
 from eventbridge.topology import EVENTS
 from tests.model.broker import Broker, Stored
+from tests.model.frames import published
 
 REFUSED = "model.refused.v1"
 """The broker closes the channel over every event of this type."""
@@ -51,13 +51,14 @@ class Link:
 
 
 class Connection:
-    """What is published is buffered until flushed; then the broker answers in frames, to be read."""
+    """The broker reads what is written at once, and answers in frames, to be read."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.frames: deque[Callable[[], None]] = deque()
         self.lost = False
-        self.frame_writer = SimpleNamespace(flush=self._flush)
+        self.frame_max = 4096
+        self.transport = SimpleNamespace(write=self._write)
         self._channel: Channel | None = None
 
     def channel(self) -> Channel:
@@ -85,13 +86,15 @@ class Connection:
             self.broker.unheard.update(self._channel.unheard.values())
             self._channel = None
 
-    def _flush(self) -> None:
+    def _write(self, chunk: bytes) -> None:
         if self._channel is not None:
-            self._channel.flush()
+            self._channel.hear(chunk)
 
 
 class Channel:
     """A channel in confirm mode, with both ends."""
+
+    channel_id = 1
 
     def __init__(self, connection: Connection) -> None:
         self.events: dict[str, set[Callable[..., None]]] = {
@@ -99,7 +102,6 @@ class Channel:
         }
         self.unheard: dict[int, str] = {}
         self._connection = connection
-        self._buffer: list[tuple[Stored, bool]] = []
         self._tag = 0
         self._open = True
         self._confirms = False
@@ -113,15 +115,9 @@ class Channel:
     def close(self) -> None:
         self._open = False
 
-    def basic_publish(self, message: amqp.Message, exchange: str, routing_key: str, mandatory: bool = False) -> None:
-        properties = dict(message.properties)
-        properties["headers"] = properties.pop("application_headers", {})
-        self._buffer.append((Stored(exchange, routing_key, bytes(message.body), properties), mandatory))
-
-    def flush(self) -> None:
+    def hear(self, chunk: bytes) -> None:
         """The broker reads what was published."""
-        buffer, self._buffer = self._buffer, []
-        for message, mandatory in buffer:
+        for message, mandatory in published(chunk):
             self._tag += 1
             if self._open and not self._connection.lost:
                 self._meet(message, mandatory, self._fault())

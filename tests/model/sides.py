@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import amqp
 from django.db.models.functions import Now
 
 from eventbridge.consumer import Consumer
@@ -14,7 +13,7 @@ from eventbridge.models.broker import NewMessage
 from eventbridge.topology import EVENTS, queue_of
 from eventbridge.transports import Options, Publisher, Subscriber, database, rabbitmq
 from tests.model import cast
-from tests.model.broker import Broker, Session
+from tests.model.broker import Broker, Session, Stored
 from tests.model.link import Link
 
 EMBEDDED = Options(url="database://?lease=3600")
@@ -174,10 +173,5 @@ class Rabbit:
 
     def forge(self, body: bytes, message_id: str, headers: dict[str, Any]) -> None:
         """Somebody else publishes an event, with headers of their own."""
-        link = Link(self.broker)
-        channel = link.connection(0).channel()
-        message = amqp.Message(
-            body, message_id=message_id, content_type="application/cloudevents+json", application_headers=headers
-        )
-        channel.basic_publish(message, EVENTS, "model.told.v1")
-        channel.flush()
+        properties = {"message_id": message_id, "content_type": "application/cloudevents+json", "headers": headers}
+        self.broker.take(Stored(EVENTS, "model.told.v1", body, properties))
