@@ -7,6 +7,7 @@ from typing import Any
 from eventbridge import event_type
 
 CONSUMERS = ("fuzz.single", "fuzz.batch", "fuzz.ordered", "fuzz.outside")
+AT_LEAST_ONCE = ("fuzz.outside",)
 
 
 def typed(consumer: str) -> str:

@@ -108,13 +108,13 @@ def _attributes(draft: Draft) -> Iterator[tuple[bytes, Field]]:
 
 
 def _fitting(headers: list[tuple[bytes, Field]]) -> list[tuple[bytes, Field]]:
-    """Not more than a frame holds: of such a sender RabbitMQ closes the connection."""
-    room, fit = _ROOM, []
+    """Not more than a frame holds: RabbitMQ closes the connection. One of each name: RabbitMQ 4 drops the others."""
+    room, fit = _ROOM, dict[bytes, Field]()
     for name, value in headers:
         room -= 1 + len(name) + len(value.wire)
         if room > 0:
-            fit.append((name, value))
-    return fit
+            fit.setdefault(name, value)
+    return list(fit.items())
 
 
 def _field(value: Any) -> Field:

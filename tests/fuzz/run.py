@@ -12,7 +12,7 @@ from typing import Any
 from tests.fuzz import witness
 from tests.fuzz.checker import Due, Effect, Letter, Outcome, check, key_of
 from tests.fuzz.client import Client, Exchange, Rows, has_odd_headers
-from tests.fuzz.contracts import CONSUMERS
+from tests.fuzz.contracts import AT_LEAST_ONCE, CONSUMERS
 from tests.fuzz.drafts import Sent
 from tests.fuzz.fields import ABOUT
 from tests.fuzz.generator import make
@@ -42,7 +42,7 @@ class Report:
 
 def run(seed: str, messages: int, folder: Path) -> Report:
     """Do it all. The environment says on which broker and database."""
-    report = Report(seed, messages, Outcome(wanted=_wanted(messages)), 0.0)
+    report = Report(seed, messages, Outcome(wanted=_wanted(messages), at_least_once=AT_LEAST_ONCE), 0.0)
     consuming = Consuming(folder)
     client: Client = Exchange(url) if (url := os.environ.get("FUZZ_BROKER_URL")) else Rows()
     try:

@@ -64,6 +64,11 @@ def test_an_event_that_takes_effect_again_is_found(outcome: Outcome):
     assert check(outcome) == {"twice": ["'c' '/s' '1': 2 effects"]}
 
 
+def test_outside_work_may_be_repeated(outcome: Outcome):
+    outcome.effects.append(Effect("c", "/s", "1", "sound"))
+    assert check(replace(outcome, at_least_once=["c"])) == {}
+
+
 def test_a_letter_with_another_body_is_found(outcome: Outcome):
     outcome.letters[0] = replace(outcome.letters[0], digest="mended")
     found = check(outcome)
