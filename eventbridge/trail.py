@@ -46,11 +46,13 @@ class Trail:
         self._closing = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._lost = 0
         self._pause = Pause(0.5, 10.0)
         self._reminder: Reminder | None = None
 
     def add(self, steps: Sequence[NewStep]) -> None:
         """Have these written soon."""
+        self._lost += max(len(self._steps) + len(steps) - _MOST, 0)
         self._steps.extend(steps)
         self._woken.set()
         if self._thread is None:
@@ -95,9 +97,7 @@ class Trail:
         except Exception:
             logger.exception("%d steps of the event trail are lost", len(batch))
         else:
-            self._pause.reset()
-            self._reminder = None
-            self._forget(using, 2 * len(batch))
+            self._written(using, len(batch))
         return True
 
     def _wait(self, using: str, error: Exception) -> bool:
@@ -107,10 +107,15 @@ class Trail:
             logger.warning("the event trail waits for database %s: %s", using, one_line(error))
         return not self._closing.wait(next(self._pause))
 
-    def _forget(self, using: str, limit: int) -> None:
-        """Twice as many old steps as there are new ones: the table stays as large as its retention."""
+    def _written(self, using: str, number: int) -> None:
+        """Forget twice as many old steps as there are new ones: the table stays as large as its retention."""
+        self._pause.reset()
+        self._reminder = None
+        if self._lost:
+            logger.warning("%d steps of the event trail are lost: the database took them too slowly", self._lost)
+            self._lost = 0
         try:
-            TrailStep.objects.using(using).prune(settings.TRAIL_RETENTION, limit)
+            TrailStep.objects.using(using).prune(settings.TRAIL_RETENTION, 2 * number)
         except Exception:
             logger.warning("old steps of the event trail could not be deleted", exc_info=True)
 

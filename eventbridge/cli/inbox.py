@@ -12,10 +12,11 @@ from eventbridge.cli.arguments import Commands, add_database, command
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import need_database
 from eventbridge.conf import settings
-from eventbridge.models import InboxEntry
+from eventbridge.models import InboxEntry, TrailStep
 from eventbridge.wording import count
 
 _MOST_DAYS = 36_500
+_CHUNK = 5_000
 
 
 def add_to(commands: Commands[Any]) -> None:
@@ -28,6 +29,9 @@ def add_to(commands: Commands[Any]) -> None:
             The inbox remembers what each consumer has handled, so that nothing is handled twice:
             for longer than any redelivery or replay may take. `consume` prunes by itself, once an
             hour; this is for the first time on a large table, or for another age.
+
+            Without --older it also forgets steps of the event trail that are older than
+            TRAIL_RETENTION: where the trail has been turned off, nobody else does.
         """,
         examples=("prune", "prune --older 90"),
     )
@@ -47,3 +51,15 @@ def prune(console: Console, options: Namespace) -> None:
             total += chunk
             progress(chunk)
     console.say(f"Forgot {count(total, 'event')} handled more than {days:g} days ago.")
+    if options.older is None:
+        _prune_trail(console, options.database)
+
+
+def _prune_trail(console: Console, database: str) -> None:
+    steps, total = TrailStep.objects.using(database), 0
+    with console.progress("forgotten") as progress:
+        while chunk := steps.prune(settings.TRAIL_RETENTION, _CHUNK):
+            total += chunk
+            progress(chunk)
+    if total:
+        console.say(f"Forgot {count(total, 'step')} of the event trail.")

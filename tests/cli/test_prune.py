@@ -1,12 +1,13 @@
 """eventbridge prune: what the inbox forgets."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management.base import CommandError
 from django.db.models.functions import Now
 
-from eventbridge.models import InboxEntry
+from eventbridge.models import InboxEntry, TrailStep
+from eventbridge.models.trail import NewStep
 
 pytestmark = pytest.mark.django_db(databases=["default"])
 
@@ -26,6 +27,15 @@ def test_what_was_handled_longer_ago_than_the_retention_is_forgotten(run):
 def test_another_age_can_be_asked_for(run):
     handled("old", 31), handled("young", 29)
     assert run("prune", "--older", "1.5").out == "Forgot 2 events handled more than 1.5 days ago.\n"
+
+
+def test_the_trail_forgets_what_is_older_than_its_own_retention(run):
+    now = datetime.now(UTC)
+    for event_id, days in (("old", 8), ("young", 6)):
+        TrailStep.objects.write([NewStep(event_id, "shop.a.v1", "", "", "recorded", now - timedelta(days=days))])
+    assert "trail" not in run("prune", "--older", "1").out
+    assert "Forgot 1 step of the event trail.\n" in run("prune").out
+    assert TrailStep.objects.get().event_id == "young"
 
 
 @pytest.mark.parametrize("days", ["-1", "nan", "inf"])

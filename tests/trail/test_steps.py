@@ -171,12 +171,19 @@ def test_steps_wait_while_the_database_is_away(trail_on, steps, postgresql_in_da
     assert whats(steps("late", 1, timeout=20)) == ["relayed"]
 
 
-def test_memory_has_an_end(trail_on, monkeypatch):
-    monkeypatch.setattr(module.Trail, "_start", lambda _: None)
-    module.trail.add([step(str(n)) for n in range(module._MOST + 5)])
-    assert len(module.trail._steps) == module._MOST
-    assert module.trail._steps[0].event_id == "5"
-    module.trail._steps.clear()
+def test_memory_has_an_end_and_what_is_lost_is_told(trail_on, steps, monkeypatch, caplog):
+    monkeypatch.setattr(module, "_MOST", 100)
+    trail = module.Trail()
+    with monkeypatch.context() as slow:
+        slow.setattr(module.Trail, "_start", lambda _: None)
+        trail.add([step(str(n)) for n in range(60)])
+        trail.add([step(str(n)) for n in range(60, 105)])
+    trail.add([step("last")])
+    steps("last", 1)
+    trail.close()
+    assert TrailStep.objects.count() == 100
+    assert not TrailStep.objects.filter(event_id__in=["0", "5"]).exists()
+    assert "6 steps of the event trail are lost" in caplog.text
 
 
 def test_whatever_another_service_sends_can_be_written(trail_on, steps):
