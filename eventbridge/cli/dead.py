@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db.models import Q
 
 from eventbridge.cli.arguments import Commands, add_database, add_json, command, group, number
 from eventbridge.cli.console import Console
+from eventbridge.cli.letters import add_filters, chosen
 from eventbridge.cli.preflight import need_database
 from eventbridge.cli.selection import add_selection, change, chunks, select
 from eventbridge.cli.story import as_json, tell
@@ -46,7 +46,7 @@ def add_to(commands: Commands[Any]) -> None:
 def _add_list(verbs: Commands[Any]) -> None:
     examples = ("dead list", "dead list --group", "dead list --consumer bookstore.email --json")
     parser = command(verbs, "list", list_letters, "list dead letters, the latest first", examples=examples)
-    _add_filters(parser)
+    add_filters(parser)
     parser.add_argument("--group", action="store_true", help="count them by consumer, type and exception")
     parser.add_argument("--limit", type=number, default=50, metavar="N", help="show at most so many (default: 50)")
     add_json(parser)
@@ -72,11 +72,16 @@ def _add_replay(verbs: Commands[Any]) -> None:
             Marks them; their consumer's own processes take them up as they would a delivery, and
             what is handled is gone from here. Mend the cause first, and begin with a few.
         """,
-        examples=("dead replay 12 13", "dead replay --consumer bookstore.email --limit 1", "dead replay --all --yes"),
+        examples=(
+            "dead replay 12 13",
+            "dead replay --consumer bookstore.email --limit 1",
+            "dead replay --since 2h --rate 50",
+        ),
         exits={0: "marked", 1: "no such dead letter, or not agreed to; with --wait: some died again"},
     )
     add_selection(parser, _NOUN)
-    _add_filters(parser)
+    add_filters(parser)
+    parser.add_argument("--rate", type=number, metavar="N", help="mark at most so many a second")
     parser.add_argument("--wait", action="store_true", help="wait until each is handled, or dead again, and report")
     add_database(parser)
 
@@ -95,25 +100,8 @@ def _add_discard(verbs: Commands[Any]) -> None:
         exits={0: "done", 1: "no such dead letter, or not agreed to"},
     )
     add_selection(parser, _NOUN)
-    _add_filters(parser)
+    add_filters(parser)
     add_database(parser)
-
-
-def _add_filters(parser: ArgumentParser) -> None:
-    parser.add_argument("--consumer", metavar="NAME", help="of this consumer")
-    parser.add_argument("--type", metavar="TYPE", help="of this event type")
-    parser.add_argument("--exception", metavar="NAME", help="that died of this one, such as TimeoutError")
-
-
-def _wanted(options: Namespace) -> Q:
-    wanted = Q()
-    if options.consumer:
-        wanted &= Q(consumer=options.consumer)
-    if options.type:
-        wanted &= Q(type=options.type)
-    if options.exception:
-        wanted &= Q(exception=options.exception) | Q(exception__endswith=f".{options.exception}")
-    return wanted
 
 
 def _letters(options: Namespace) -> DeadLetterQuerySet:
@@ -125,7 +113,7 @@ def _letters(options: Namespace) -> DeadLetterQuerySet:
 
 
 def list_letters(console: Console, options: Namespace) -> None:
-    letters = _letters(options).filter(_wanted(options))
+    letters = _letters(options).filter(chosen(options))
     if options.group:
         return _list_groups(console, options, letters)
     shown = list(letters.seen().defer("body", "traceback")[: options.limit])
@@ -169,7 +157,7 @@ def _group_as_json(group: dict[str, Any], database: str) -> dict[str, Any]:
 
 def _none(options: Namespace) -> str:
     """What to say where nothing is found: that there is nothing, or that it is none of these."""
-    others = DeadLetter.objects.using(options.database).count() if _wanted(options) else 0
+    others = DeadLetter.objects.using(options.database).count() if chosen(options) else 0
     if not others:
         return "There are no dead letters."
     return f"No dead letter matches. Without these options there {'is' if others == 1 else 'are'} {others:,}."
@@ -202,9 +190,10 @@ def show_letter(console: Console, options: Namespace) -> None:
 
 def replay(console: Console, options: Namespace) -> int:
     letters = _letters(options)
-    ids = select(letters, _wanted(options), options, _NOUN)
+    ids = select(letters, chosen(options), options, _NOUN)
     doing = "dead replay", "marking", "marked for replay"
-    changed = change(console, options, ids, lambda chunk: letters.filter(pk__in=chunk).replay(), doing, _NOUN)
+    mark = partial(_mark, letters)
+    changed = change(console, options, ids, mark, doing, _NOUN, options.rate)
     if options.dry_run or not ids:
         return 0
     if changed < len(ids):
@@ -213,9 +202,13 @@ def replay(console: Console, options: Namespace) -> int:
     return _wait(console, letters, ids) if options.wait else 0
 
 
+def _mark(letters: DeadLetterQuerySet, chunk: Sequence[int]) -> int:
+    return letters.filter(pk__in=chunk).replay()
+
+
 def discard(console: Console, options: Namespace) -> int:
     letters = _letters(options)
-    ids = select(letters, _wanted(options), options, _NOUN)
+    ids = select(letters, chosen(options), options, _NOUN)
     doing = "dead discard", "discarding", "discarded"
     changed = change(console, options, ids, lambda chunk: letters.filter(pk__in=chunk).discard(), doing, _NOUN)
     if ids and not options.dry_run and changed < len(ids):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -52,10 +53,12 @@ def change(
     verb: Callable[[Sequence[int]], int],
     doing: tuple[str, str, str],
     noun: str,
+    rate: int | None = None,
 ) -> int:
     """Ask if need be, apply ``verb`` chunk by chunk, write it down, say how many it changed; return that.
 
     ``doing`` is the command, then the verb as a participle and as what was done: dead replay, marking, …
+    At most ``rate`` rows are changed in any second.
     """
     command, participle, done = doing
     order = command.rpartition(" ")[2]
@@ -70,7 +73,7 @@ def change(
         raise CommandError("Nothing was done.")
     with console.progress(participle, len(ids)) as progress:
         changed = 0
-        for chunk in chunks(ids):
+        for chunk in _paced(ids, rate):
             # With its own entry: what is interrupted has been written down as far as it was done.
             with transaction.atomic(using=options.database):
                 done_here = verb(chunk)
@@ -81,10 +84,19 @@ def change(
     return changed
 
 
-def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+def chunks(ids: Sequence[int], size: int = _CHUNK) -> Iterator[Sequence[int]]:
     """So many that one statement takes them, and that nothing else waits long for it."""
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def _paced(ids: Sequence[int], rate: int | None) -> Iterator[Sequence[int]]:
+    """Chunks, each but the first after the time that the rate asks for the one before."""
+    before = 0
+    for chunk in chunks(ids, min(rate or _CHUNK, _CHUNK)):
+        time.sleep(before / rate if rate else 0)
+        before = len(chunk)
+        yield chunk
 
 
 def _some(ids: Sequence[int], most: int = 20) -> str:

@@ -153,7 +153,8 @@ class DeadLetter(models.Model):
 
     @property
     def replay_state(self) -> str:
-        """Where its replay stands, in words; empty if there is none. Of letters that are ``seen``."""
+        """How its replays went, in words; empty if there were none. Of letters that are ``seen``."""
         if self.replay_at is None:
-            return ""
+            times = "once" if self.replays == 1 else f"{self.replays:,} times"
+            return f"replayed {times}, failed again" if self.replays else ""
         return "in a consumer's hands" if self.in_hand else "marked for replay"  # type: ignore[attr-defined]  # annotated

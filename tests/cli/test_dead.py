@@ -1,9 +1,11 @@
 """eventbridge dead: what is listed, told, replayed and discarded, and what is refused."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management.base import CommandError
@@ -48,6 +50,39 @@ def test_each_filter_leaves_what_it_names(run, bury: Bury, option):
     bury()
     wanted = bury(KeyError("x"), consumer="shop.search", type="shop.order.deleted.v1")
     assert [item["id"] for item in json.loads(run("dead", "list", "--json", *option).out)] == [wanted.pk]
+
+
+@pytest.mark.parametrize(
+    ("options", "ages"),
+    [
+        (("--since", "2h"), [0, 1]),
+        (("--before", "90min"), [2, 24]),
+        (("--since", "2d", "--before", "90 min"), [2, 24]),
+        (("--since", "3h", "--before", "3600s"), [1, 2]),
+        (("--before", "2001-01-01"), []),
+    ],
+)
+def test_letters_are_chosen_by_when_they_died(run, bury: Bury, options, ages):
+    for hours in (0, 1, 2, 24):
+        DeadLetter.objects.filter(pk=bury().pk).update(died_at=Now() - timedelta(hours=hours), attempts=hours)
+    listed = json.loads(run("dead", "list", "--json", *options).out)
+    assert sorted(item["attempts"] for item in listed) == ages
+    run("dead", "discard", *options)
+    assert sorted(DeadLetter.objects.values_list("attempts", flat=True)) == sorted({0, 1, 2, 24} - set(ages))
+
+
+def test_a_time_without_a_zone_is_one_in_the_projects_own(run, bury: Bury, settings):
+    settings.TIME_ZONE = "America/New_York"
+    DeadLetter.objects.filter(pk=bury().pk).update(died_at=datetime(2026, 11, 23, 14, 30, tzinfo=UTC))
+    for since, found in (("2026-11-23T09:30", 1), ("2026-11-23 09:31", 0), ("2026-11-23T14:31Z", 0)):
+        assert len(json.loads(run("dead", "list", "--json", "--since", since).out)) == found
+    assert len(json.loads(run("dead", "list", "--json", "--before", "2026-11-23T15:31+01:00").out)) == 1
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2", "2m", "-2h", "1e3s", "2026-13-01", "999999w", ""])
+def test_what_is_no_time_is_refused(run, time):
+    with pytest.raises(CommandError, match="is not a time such as 2026-11-23T14:00, or an age such as 30min, 2h or 5d"):
+        run("dead", "list", f"--since={time}")
 
 
 def test_an_exception_is_found_by_its_short_name_and_by_its_whole_one(run, bury: Bury):
@@ -166,6 +201,18 @@ def test_a_thousand_are_marked_in_chunks_with_progress_on_a_terminal(run, bury: 
     assert DeadLetter.objects.filter(replay_at=None).count() == 0
 
 
+def test_a_rate_marks_so_many_a_second_and_shows_how_far_it_is(run, bury: Bury, at_a_terminal):
+    for _ in range(5):
+        bury()
+    began = time.monotonic()
+    answer = run("dead", "replay", "--all", "--yes", "--rate", "2", terminal=True)
+    assert 2 <= time.monotonic() - began < 8
+    assert re.findall(r"marking: (\d) of 5", answer.err) == ["2", "4", "5"]
+    assert "5 dead letters marked for replay" in answer.out
+    moments = sorted(DeadLetter.objects.values_list("replay_at", flat=True))
+    assert all(later - first >= timedelta(seconds=0.99) for first, later in zip(moments, moments[2:], strict=False))
+
+
 def test_what_is_marked_already_is_left_alone_and_said(run, bury: Bury):
     letter = bury()
     run("dead", "replay", str(letter.pk))
@@ -190,6 +237,20 @@ def test_letters_that_wait_for_a_replay_are_told_from_those_in_a_consumers_hands
     [group] = json.loads(run("dead", "list", "--group", "--json").out)
     assert (group["count"], group["marked"], group["in_hand"]) == (3, 1, 1)
     assert run("dead", "list", "--group").out.split()[:4] == ["COUNT", "MARKED", "IN", "HAND"]
+
+
+@pytest.mark.parametrize(("times", "said"), [(1, "replayed once, failed again"), (2, "replayed 2 times, failed again")])
+def test_a_letter_that_was_replayed_and_failed_again_says_so(run, bury: Bury, times, said):
+    letter, _ = bury(), bury()
+    assert "failed again" not in run("dead", "list").out
+    for _ in range(times):
+        DeadLetter.objects.filter(pk=letter.pk).replay()
+        assert "failed again" not in run("dead", "list").out
+        DeadLetter.objects.bury(DeadLetter.objects.get(pk=letter.pk))
+        DeadLetter.objects.filter(pk=letter.pk).update(replay_at=None)
+    assert run("dead", "list").out.count(f"    {said}; ValueError") == 1
+    assert f"{said}\n" in run("dead", "show", str(letter.pk)).out
+    assert json.loads(run("dead", "show", str(letter.pk), "--json").out)["replay"] == said
 
 
 def test_what_a_vanished_consumer_had_in_its_hands_waits_again(run, bury: Bury):
