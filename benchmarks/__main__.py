@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ SMALL = {"emit": 20, "relay": 500, "consumer": 200, "latency": 20, "memory": 500
 
 def main() -> int:
     options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell ignores the first for what it runs in the background
+        signal.signal(number, signal.default_int_handler)
     world = World(options.output.with_suffix(""), options.peers)
     outcomes, load = [], f"{os.getloadavg()[0]:.2f}"
     try:
