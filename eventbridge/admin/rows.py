@@ -57,6 +57,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in d
     """Rows to look at. They change by deeds only, each of which is confirmed, and in the audit."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each is a COUNT(*)
     paginator = CappedPaginator
     list_per_page = 50
     change_list_template = "eventbridge/list.html"

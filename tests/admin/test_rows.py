@@ -192,3 +192,27 @@ def test_a_list_counts_no_further_than_ten_thousand(admin_client):
         InboxEntry(consumer="shop.mail", source="/shop", event_id=str(n), handled_at=Now()) for n in range(10_050)
     )
     assert admin_client.get("/admin/eventbridge/inboxentry/").context["cl"].result_count == 10_000
+
+
+def test_the_outbox_is_shown_by_its_state_and_by_the_types_that_are_known(admin_client):
+    OutboxEntry.objects.record(
+        [NewEntry(name, f"shop.order.{name}.v1", True, "", "{}") for name in ("saved", "deleted")]
+    )
+    OutboxEntry.objects.filter(event_id="deleted").update(parked_at=Now())
+
+    def shown(query: str) -> list[str]:
+        page = admin_client.get(f"/admin/eventbridge/outboxentry/{query}")
+        return [entry.event_id for entry in page.context["cl"].result_list]
+
+    assert sorted(shown("")) == ["deleted", "saved"]
+    assert shown("?state=pending") == ["saved"]
+    assert shown("?state=parked") == ["deleted"]
+    assert shown("?type=shop.order.saved.v1") == ["saved"]
+
+
+def test_what_cannot_be_undone_is_not_done_by_the_key_that_is_pressed_first(admin_client, bury):
+    data = {"_selected_action": [bury().pk]}
+    for action, focused in (("discard", "take me back"), ("replay", "Replay</button>")):
+        page = admin_client.post("/admin/eventbridge/deadletter/", {**data, "action": action}).content.decode()
+        assert page.count("autofocus") == 1
+        assert focused in page.partition("autofocus")[2][:40]
