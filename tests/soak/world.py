@@ -66,7 +66,7 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, rate: float) -> Iterator[World]:
+def world(folder: Path, rate: float = 0.0, settings: str = "tests.soak.settings") -> Iterator[World]:
     """Build it, with migrated tables; take it down afterwards. Whoever calls sees the same database."""
     os.environ["EVENTBRIDGE_TEST_POSTGRESQL_FSYNC"] = "on"
     with ExitStack() as stack:
@@ -76,7 +76,7 @@ def world(folder: Path, rate: float) -> Iterator[World]:
         vhost = stack.enter_context(broker.vhost())
         database = _database(server)
         env = {
-            "DJANGO_SETTINGS_MODULE": "tests.soak.settings",
+            "DJANGO_SETTINGS_MODULE": settings,
             "SOAK_DATABASE_URL": database,
             "SOAK_BROKER_URL": vhost.url,
             "SOAK_RATE": str(rate / len(PRODUCERS)),
