@@ -5,6 +5,7 @@ import sys
 import pytest
 
 SCENES = [
+    "log in as demo, password demo",
     "The mail about “The Dispossessed”",
     "failed",
     "dead letter 1 was replayed",
