@@ -47,6 +47,9 @@ audit: $(VENV)/.dev ## look for known vulnerabilities in the pinned versions; fa
 chaos: $(VENV)/.dev ## break everything at once, and look for what was lost (MINUTES=2.5 SEED=… BROKER=amqp|database DATABASE=…)
 	@$(PY) -m tests.chaos --minutes $(or $(MINUTES),2.5) --broker $(or $(BROKER),amqp) --seed "$(SEED)" --database "$(DATABASE)"
 
+growth: $(VENV)/.dev ## drain a million events, and see whether the last are as fast as the first (EVENTS=1000000)
+	@$(PY) -m tests.growth --events $(or $(EVENTS),1000000)
+
 soak: $(VENV)/.dev ## work for a long time, and see whether anything grows (MINUTES=30 RATE=100 events a second)
 	@$(PY) -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),100)
 
