@@ -39,7 +39,7 @@ _MOST_GROUPS = 50
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin):
     list_display = ("what_failed", "consumer", "type", "key", "attempts", "died_at", "replay_state")
-    search_fields = ("=event_id", "=subject", "error")
+    search_fields = ("event_id__exact", "subject__exact", "error")
     search_help_text = "An event's id or key, or words of the error"
     ordering = ("-id",)  # by an index; as good as by died_at
     actions = ("replay", "discard")

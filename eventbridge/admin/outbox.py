@@ -59,7 +59,7 @@ class KnownTypes(admin.SimpleListFilter):
 class OutboxEntryAdmin(ReadOnlyAdmin):
     list_display = ("type", "event_id", "created_at", "parked_at", "why_parked")
     list_filter = (State, KnownTypes)
-    search_fields = ("=event_id",)
+    search_fields = ("event_id__exact",)
     search_help_text = "An event's id"
     actions = ("retry", "discard")
     change_form_template = "eventbridge/row.html"
@@ -108,7 +108,7 @@ class OutboxEntryAdmin(ReadOnlyAdmin):
 @admin.register(InboxEntry)
 class InboxEntryAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "consumer", "source", "handled_at", "attempts")
-    search_fields = ("=event_id",)
+    search_fields = ("event_id__exact",)
     search_help_text = "An event's id"
     ordering = ("-id",)
 
@@ -117,7 +117,7 @@ class InboxEntryAdmin(ReadOnlyAdmin):
 class AuditAdmin(ReadOnlyAdmin):
     list_display = ("at", "who", "via", "what", "many", "which")
     list_display_links = None
-    search_fields = ("=who",)
+    search_fields = ("who",)
     search_help_text = "Who did it"
     ordering = ("-id",)
 

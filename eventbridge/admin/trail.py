@@ -40,7 +40,7 @@ class TrailStepAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         sought = {name: request.GET.get(name, "").strip() for name in _FIELDS}
-        if sought["q"] and TrailStep.objects.filter(event_id=sought["q"]).exists():
+        if sought["q"] and "live" not in request.GET and TrailStep.objects.filter(event_id=sought["q"]).exists():
             return redirect(journey_url(self, sought["q"]))
         firsts = list(self._firsts(request, sought)[: _PAGE + 1])
         context = {

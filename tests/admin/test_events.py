@@ -158,6 +158,12 @@ def test_what_changes_is_served_without_the_rest_and_never_kept(admin_client, wa
         assert "no-store" in part.headers["Cache-Control"]
 
 
+def test_a_list_that_was_opened_stays_one_when_what_was_sought_comes(admin_client, walk):
+    assert found(admin_client, q="late") == []
+    walk("late", "recorded")
+    assert admin_client.get(f"{TRAIL}?q=late&live=1").status_code == 200
+
+
 # --- rights --------------------------------------------------------------------------------------
 
 
