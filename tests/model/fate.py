@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 from django.db import OperationalError, connections
+from hypothesis import note
 
 from eventbridge.errors import Unavailable
 
@@ -33,9 +34,11 @@ _COMMIT = "django.db.backends.base.base:BaseDatabaseWrapper._commit"
 _DELIVERY = "eventbridge.transports.rabbitmq.delivery:RabbitDelivery"
 _CHANNEL = "eventbridge.transports.rabbitmq.confirms:ConfirmChannel"
 
-_COMMITTING = {"committing": Place(_COMMIT, "before"), "committed": Place(_COMMIT, "after")}
-SITE = {"recorded": Place(f"{_OUTBOX}.record", "after"), **_COMMITTING}
-RELAY = {
+PLACES = {
+    "recorded": Place(f"{_OUTBOX}.record", "after"),
+    "committing": Place(_COMMIT, "before"),
+    "committed": Place(_COMMIT, "after"),
+    # a relay
     "leading": Place("eventbridge.models.lease:LeaseQuerySet.take", "after"),
     "read": Place(f"{_OUTBOX}.pending", "after"),
     "flushed": Place(f"{_CHANNEL}.flush", "after", link=True),
@@ -46,16 +49,14 @@ RELAY = {
     "deleted": Place(f"{_OUTBOX}.done", "after"),
     "parking": Place(f"{_OUTBOX}.park", "before"),
     "parked": Place(f"{_OUTBOX}.park", "after"),
-}
-TAKING = {
+    # a consumer takes
     "taken": Place(f"{_BROKER}.take", "after"),
     "settling": Place(f"{_BROKER}.done", "before"),
     "settled": Place(f"{_BROKER}.done", "after"),
     "putting back": Place(f"{_BROKER}.put_back", "before"),
     "put back": Place(f"{_BROKER}.put_back", "after"),
-}
-WORKING = {
-    **_COMMITTING,
+    "replay taken": Place(f"{_LETTERS}.take", "after"),
+    # a consumer works
     "marking": Place(f"{_INBOX}.mark", "before"),
     "marked": Place(f"{_INBOX}.mark", "after"),
     "unmarked": Place(f"{_INBOX}.unmark", "after"),
@@ -68,17 +69,14 @@ WORKING = {
     "replay forgetting": Place("eventbridge.replays:Replays.forget", "before"),
     "replay put back": Place(f"{_LETTERS}.later", "after"),
 }
-REPLAYING = {"replay taken": Place(f"{_LETTERS}.take", "after")}
-PLACES = {**SITE, **RELAY, **TAKING, **WORKING, **REPLAYING}
 
 
 @dataclass(frozen=True)
 class Blow:
-    """What happens where: at the so-manyth passing of a place the process dies, loses its link, or is overtaken."""
+    """What happens to whoever comes to the so-manyth place on the way: death, a lost link, being overtaken."""
 
-    place: str
     how: Literal["dies", "breaks", "is overtaken"]
-    passing: int = 1
+    step: int = 1
 
 
 @dataclass
@@ -88,15 +86,18 @@ class Fate:
     due: Blow | None = None
     left: int = 0
     fallen: Blow | None = None
-    ever: Counter[str] = field(default_factory=Counter)
-    """How often each kind of blow has fallen, in all histories."""
+    where: str = ""
+    """The place where it fell; empty if it did not."""
+    ever: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often each kind of blow has fallen at each place, in all histories."""
     overtake: Callable[[], None] = field(default=lambda: None)
     suspect: tuple[str, str] | None = None
     """The consumer and the event's id of the suspect that was marked last."""
 
     def expect(self, blow: Blow | None) -> None:
-        self.due, self.left = blow, blow.passing if blow else 0
+        self.due, self.left = blow, blow.step if blow else 0
         self.fallen = self.suspect = None
+        self.where = ""
 
     @property
     def has_fallen(self) -> bool:
@@ -110,23 +111,24 @@ class Fate:
         if name == "marking":
             _, consumer, (_, event_id) = arguments
             self.suspect = consumer, event_id
-        if self.due is None or self.due.place != name:
+        if self.due is None or not name:
             return
         self.left -= 1
         if self.left == 0:
-            self.fallen, self.due = self.due, None
-            self.ever[self.fallen.how] += 1
-            self._strike(self.fallen)
+            self.fallen, self.due, self.where = self.due, None, name
+            self.ever[self.fallen.how, name] += 1
+            note(f"it {self.fallen.how}: {name}")
+            self._strike(self.fallen.how, PLACES[name])
 
-    def _strike(self, blow: Blow) -> None:
-        if blow.how == "is overtaken":
+    def _strike(self, how: str, place: Place) -> None:
+        if how == "is overtaken":
             self.overtake()
-        elif blow.how == "breaks" and PLACES[blow.place].link:
+        elif how == "breaks" and place.link:
             raise Unavailable("the link was cut")
         else:
             # What was not committed is gone, as when the server notices that its client is.
             connections["default"].close()
-            raise Died if blow.how == "dies" else OperationalError("the connection was cut")
+            raise Died if how == "dies" else OperationalError("the connection was cut")
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, fate: Fate) -> None:

@@ -30,16 +30,16 @@ def _watched_and_quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def play(machine: type[Model]) -> None:
-    """So many histories of some forty steps."""
+    """So many histories of some thirty steps."""
     profile = settings(
         max_examples=EXAMPLES,
-        stateful_step_count=40,
+        stateful_step_count=15,
         deadline=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=profile)
-    assert len(Model.fate.ever) == 3, f"too little happened: {Model.fate.ever}"
+    assert len(Model.fate.ever) >= min(EXAMPLES, 20), f"too little happened: {Model.fate.ever}"
 
 
 def test_whatever_dies_between_any_two_steps_the_books_balance_on_the_embedded_broker():
