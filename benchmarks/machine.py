@@ -12,8 +12,10 @@ from typing import Any
 
 from benchmarks.child import ROOT
 from benchmarks.world import World
+from eventbridge.conf import Settings
 
 _OURS = ("Django", "psycopg", "kombu", "amqp", "pika", "msgspec", "eventbridge")
+_SETTINGS = ("RELAY_BATCH", "RELAY_LEASE", "CONFIRM_TIMEOUT", "POLL_INTERVAL", "HEARTBEAT")
 
 
 def machine(world: World) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def machine(world: World) -> dict[str, Any]:
         "commit": _commit(),
         "packages": {name: version(name) for name in _OURS},
         "servers": servers,
+        "eventbridge, by default": {name: getattr(Settings, name) for name in _SETTINGS},
     }
 
 

@@ -40,7 +40,7 @@ def bench(world: World, size: int = 50_000) -> Bench:
     ]
     about = f"{size:,} pending events to a durable quorum queue by one relay process; {some:,} for each peer."
     settings = {
-        "ours": f"{' '.join(RELAY)}, RELAY_BATCH and everything else as by default",
+        "ours": f"{' '.join(RELAY)}, everything as by default",
         "ceilings": "a window of 1,000 confirms, mandatory, the same bodies and properties",
         "django-celery-outbox": f"{' '.join(_DCO)}, confirm_publish on",
         "faststream-outbox": "max_workers=4, fetch_batch_size=100, terminal_flush_batch_size=100, confirms on",
