@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -16,7 +16,7 @@ from eventbridge.models import Heartbeat, InboxEntry
 from eventbridge.relay import Relay
 from eventbridge.replays import Replays
 from eventbridge.topology import Topology, queue_of, topology_of
-from eventbridge.transports import Options, Publisher, Subscriber, transport
+from eventbridge.transports import Examination, Options, Publisher, Subscriber, Write, transport
 
 _PRUNE_EVERY = 3600.0
 
@@ -46,6 +46,11 @@ def declare(topology: Topology) -> None:
 def missing(topology: Topology) -> list[str]:
     """What is missing on the broker."""
     return transport(settings.BROKER_URL).missing(options(), topology)
+
+
+def examine(topology: Topology, writes: Sequence[Write], reads: Sequence[str]) -> Examination:
+    """What is the matter with the broker, and what this user may not do there. Nothing is changed."""
+    return transport(settings.BROKER_URL).examine(options(), topology, writes=writes, reads=reads)
 
 
 def make_relay(database: str) -> Relay:

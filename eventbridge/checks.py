@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
-from django.db import connections, models, router
+from django.db import DEFAULT_DB_ALIAS, connections, models, router
 from django.db.models import signals
 from django.db.models.signals import ModelSignal
 
@@ -320,3 +320,31 @@ def _bad_database(alias: str) -> Iterator[CheckMessage]:
         if "journal_mode=wal" not in str(options.get("init_command", "")).lower().replace(" ", ""):
             text = f"database {alias!r} is SQLite without PRAGMA journal_mode=WAL in OPTIONS['init_command']."
             yield _warning(32, text, "Daemons and site would block each other's reads.")
+    else:
+        yield from _small_pool(alias, connection.settings_dict.get("OPTIONS", {}).get("pool"))
+
+
+def _small_pool(alias: str, pool: Any) -> Iterator[CheckMessage]:
+    """Daemons keep a connection for each thread. psycopg's pool gives out ``max_size``, or ``min_size`` without it."""
+    if not pool:
+        return
+    given = pool if isinstance(pool, Mapping) else {}
+    size, threads = given.get("max_size") or given.get("min_size", 4), _threads_of(alias)
+    if size < threads:
+        text = f"database {alias!r} has a pool of {size} connections, and one process of consumers uses {threads}."
+        yield _warning(
+            33, text, f"Set OPTIONS['pool']['max_size'] to {threads} or more: a thread that gets none waits."
+        )
+
+
+def _threads_of(alias: str) -> int:
+    """How many threads of one process that runs all of CONSUMERS, or a relay, use that database at a time."""
+    try:
+        consumers = consumers_in(settings.CONSUMERS)
+    except Exception:  # check_consumers says so
+        consumers = []
+    scheme, _, rest = str(settings.BROKER_URL).partition("://")  # it may be one that cannot be taken apart
+    embedded = scheme == "database" and (rest.partition("?")[0] or DEFAULT_DB_ALIAS) == alias
+    hands_and_replays = sum(consumer.concurrency + 1 for consumer in consumers if consumer.database == alias)
+    pumps = len(consumers) if embedded else 0
+    return max(hands_and_replays + pumps, 1) + 1  # and the heartbeats

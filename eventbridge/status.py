@@ -109,7 +109,7 @@ def take_report() -> Report:
     # Settings that are wrong are not to be used; what the databases tell does not depend on them.
     for module in () if report.wrong else settings.CONSUMERS:
         _look_for_consumers(report, module)
-    for alias in _aliases():
+    for alias in databases():
         try:
             _ask(report, alias)
         except (OperationalError, InterfaceError) as error:
@@ -124,7 +124,7 @@ def _wrong_settings() -> list[str]:
     return [" ".join(filter(None, (error.msg, error.hint, f"({error.id})"))) for error in errors]
 
 
-def _aliases() -> list[str]:
+def databases() -> list[str]:
     """Every database that may hold an outbox: not a replica, which its router excludes, nor another's."""
     return [
         alias

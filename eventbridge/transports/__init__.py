@@ -153,6 +153,43 @@ class Options:
     tls: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True, kw_only=True)
+class Examination:
+    """What a broker told of itself, of a topology, and of what this user may do. Nothing was changed for it."""
+
+    product: str = ""
+    version: str = ""
+    certificate_ends: float | None = None
+    """Of the broker, in seconds since the epoch; None without TLS."""
+    blocked: bool = False
+    """Whether it takes nothing from publishers (an alarm). What may be written is not known then."""
+    missing: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
+    """What is there, but made otherwise: a sentence for each, which says what to do."""
+    undeclarable: list[str] = field(default_factory=list)
+    """What this user may not declare: a line each."""
+    unwritable: list[Write] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    lost: int = 0
+    """Messages in the lost queue: retries whose own queue was gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """To publish to that exchange with that routing key."""
+
+    exchange: str
+    key: str
+
+
+class Examine(Protocol):
+    """Looks, and changes nothing. Which of ``writes`` and of the queues ``reads`` this user may not do, too."""
+
+    def __call__(
+        self, options: Options, topology: Topology, *, writes: Sequence[Write], reads: Sequence[str]
+    ) -> Examination: ...
+
+
 class Transport(Protocol):
     """What the module of each transport offers, by these names."""
 
@@ -169,6 +206,10 @@ class Transport(Protocol):
     @property
     def missing(self) -> Callable[[Options, Topology], list[str]]:
         """What ``declare`` would create, one line each; needs no right to create."""
+
+    @property
+    def examine(self) -> Examine:
+        """What is the matter with the broker, for this topology and this user. Raises Unavailable."""
 
 
 class MakeSubscriber(Protocol):

@@ -281,6 +281,23 @@ def missing(options: Options, topology: Topology) -> list[str]:
     return absent + unbound
 
 
+def examine(
+    options: Options, topology: Topology, *, writes: Sequence[transports.Write], reads: Sequence[str]
+) -> transports.Examination:
+    """Whoever may use the database may do everything here: there are no rights to look at."""
+    alias = _alias(options)
+    with _available(alias):
+        made = dict(BrokerQueue.objects.using(alias).values_list("name", "ordered"))
+    other = [
+        f"queue {queue.name} is {'' if made[queue.name] else 'not '}made for an ordered consumer: "
+        "run `manage.py eventbridge topology --apply`."
+        for queue in _wanted(topology)
+        if made.get(queue.name, queue.ordered) != queue.ordered
+    ]
+    product = f"the embedded broker, in database {alias}"
+    return transports.Examination(product=product, missing=missing(options, topology), other=other)
+
+
 def _wanted(topology: Topology) -> dict[Queue, list[str]]:
     """The consumers' queues and their patterns. Rungs are a column here, and nothing gets lost."""
     own = {binding.queue for binding in topology.bindings if binding.exchange == REQUEUE}

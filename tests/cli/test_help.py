@@ -11,6 +11,7 @@ COMMANDS = [
     ("relay",),
     ("consume",),
     ("status",),
+    ("doctor",),
     ("topology",),
     ("prune",),
     ("describe",),

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from eventbridge import __version__
-from eventbridge.cli import daemons, dead, describe, inbox, outbox, pause, status, topology
+from eventbridge.cli import daemons, dead, describe, doctor, inbox, outbox, pause, status, topology
 from eventbridge.cli.arguments import Help, group, help_of
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import EXIT_UNREACHABLE, consumers_of, only
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         parser.set_defaults(run=help_of(parser), checks=False)
         parser.add_argument("--skip-checks", action="store_true", help="Start a daemon without system checks.")
         commands = group(parser)
-        for noun in (daemons, status, pause, dead, outbox, topology, inbox, describe):
+        for noun in (daemons, status, doctor, pause, dead, outbox, topology, inbox, describe):
             noun.add_to(commands)
 
     def handle(self, *args: Any, **options: Any) -> None:

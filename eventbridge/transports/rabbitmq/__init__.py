@@ -9,7 +9,8 @@ What a user of the broker needs, at least. Nothing is ever published to the defa
 """
 
 from eventbridge.transports.rabbitmq.declare import declare, missing
+from eventbridge.transports.rabbitmq.examine import examine
 from eventbridge.transports.rabbitmq.publisher import Publisher
 from eventbridge.transports.rabbitmq.subscriber import Subscriber
 
-__all__ = ["Publisher", "Subscriber", "declare", "missing"]
+__all__ = ["Publisher", "Subscriber", "declare", "examine", "missing"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import amqp
 from amqp.exceptions import AccessRefused, ChannelError, NotFound
@@ -20,6 +20,7 @@ _OTHER = re.compile(r"inequivalent arg '(.+?)' for .+?: received (.+?) but curre
 _TYPED = re.compile(r"the value ('.*?') of type '\w+'")
 
 Thing = Exchange | Queue | Binding
+T = TypeVar("T")
 
 
 def declare(options: Options, topology: Topology) -> None:
@@ -29,9 +30,9 @@ def declare(options: Options, topology: Topology) -> None:
     may not declare; all the others exist then. Raises Unavailable.
     """
     things: list[Thing] = [*topology.exchanges, *topology.queues, *topology.bindings]
-    with _link(options) as link:
-        errors = [(thing, _try(link, thing, _declare)) for thing in things]
-    problems = [_problem(thing, error) for thing, error in errors if error is not None]
+    with linked(options, "topology") as link:
+        errors = [(thing, attempt(link, thing, declare_one)) for thing in things]
+    problems = [problem_with(thing, error) for thing, error in errors if error is not None]
     if problems:
         raise TopologyMismatch("\n".join(problems))
 
@@ -42,18 +43,19 @@ def missing(options: Options, topology: Topology) -> list[str]:
     AMQP cannot be asked for a binding: those of a queue or an exchange that is missing are listed, the
     others are taken to be there (``declare`` makes them again in any case, which changes nothing).
     """
-    with _link(options) as link:
-        exchanges = [e for e in topology.exchanges if isinstance(_try(link, e, _look_for), NotFound)]
-        queues = [q for q in topology.queues if isinstance(_try(link, q, _look_for), NotFound)]
+    with linked(options, "topology") as link:
+        exchanges = [e for e in topology.exchanges if isinstance(attempt(link, e, look_for), NotFound)]
+        queues = [q for q in topology.queues if isinstance(attempt(link, q, look_for), NotFound)]
     sources, targets = {e.name for e in exchanges}, {q.name for q in queues}
     bindings = [b for b in topology.bindings if b.exchange in sources or b.queue in targets]
     absent: list[Thing] = [*exchanges, *queues, *bindings]
-    return [_name(thing) for thing in absent]
+    return [name_of(thing) for thing in absent]
 
 
 @contextmanager
-def _link(options: Options) -> Iterator[amqp.Connection]:
-    link = connect(options, "topology")
+def linked(options: Options, role: str, events: dict[str, Any] | None = None) -> Iterator[amqp.Connection]:
+    """A connection for a few questions. Raises Unavailable, also for what breaks it on the way."""
+    link = connect(options, role, events)
     try:
         yield link
     except LINK_ERRORS as error:
@@ -62,7 +64,7 @@ def _link(options: Options) -> Iterator[amqp.Connection]:
         link.collect()
 
 
-def _try(link: amqp.Connection, thing: Thing, action: Callable[[Any, Thing], None]) -> ChannelError | None:
+def attempt(link: amqp.Connection, thing: T, action: Callable[[Any, T], None]) -> ChannelError | None:
     """On a channel of its own, for an error closes it. Returns that error."""
     channel = link.channel()
     try:
@@ -74,7 +76,7 @@ def _try(link: amqp.Connection, thing: Thing, action: Callable[[Any, Thing], Non
     return None
 
 
-def _declare(channel: Any, thing: Thing) -> None:
+def declare_one(channel: Any, thing: Thing) -> None:
     """Durable, and neither exclusive nor auto-deleted: 4.3 refuses anything transient."""
     match thing:
         case Exchange(name, kind, arguments):
@@ -85,7 +87,7 @@ def _declare(channel: Any, thing: Thing) -> None:
             channel.queue_bind(queue, exchange, key)
 
 
-def _look_for(channel: Any, thing: Thing) -> None:
+def look_for(channel: Any, thing: Thing) -> None:
     match thing:
         case Exchange(name, kind):
             channel.exchange_declare(name, kind, passive=True)
@@ -93,7 +95,7 @@ def _look_for(channel: Any, thing: Thing) -> None:
             channel.queue_declare(name, passive=True)
 
 
-def _name(thing: Thing) -> str:
+def name_of(thing: Thing) -> str:
     match thing:
         case Exchange(name, kind):
             return f"{kind} exchange {name}"
@@ -103,18 +105,18 @@ def _name(thing: Thing) -> str:
             return f"binding of queue {queue} to exchange {exchange} by {key!r}"
 
 
-def _problem(thing: Thing, error: ChannelError) -> str:
+def problem_with(thing: Thing, error: ChannelError) -> str:
     """What is the matter, and what to do."""
     other = _OTHER.search(_TYPED.sub(r"\1", error.reply_text))
     if other:
         argument, wanted, current = other.groups()
         return (
-            f"{_name(thing)} is there, but with {argument} = {current} where {wanted} is needed. RabbitMQ cannot "
+            f"{name_of(thing)} is there, but with {argument} = {current} where {wanted} is needed. RabbitMQ cannot "
             f"change that: let it run empty, delete it, and {APPLY}."
         )
     if isinstance(error, AccessRefused):
         return (
-            f"{_name(thing)}: this user may not declare it ({error.reply_text}). As one who may, {APPLY}, "
+            f"{name_of(thing)}: this user may not declare it ({error.reply_text}). As one who may, {APPLY}, "
             f"and set AUTO_DECLARE to False here."
         )
-    return f"{_name(thing)}: {error.reply_text}"
+    return f"{name_of(thing)}: {error.reply_text}"

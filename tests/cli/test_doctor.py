@@ -1,0 +1,383 @@
+"""eventbridge doctor: what is wrong is explained, with its mend, worst first; what is away is a finding like others."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import kombu
+import pytest
+from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models.functions import Now
+
+from eventbridge.checks import check_databases
+from eventbridge.doctor import database
+from eventbridge.models import Heartbeat
+from eventbridge.server import HealthServer, Page
+from tests.services.rabbitmq import Vhost
+from tests.services.waiting import wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "archive"])
+CONSUMERS = "tests.cli.shop_consumers"
+Finding = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def running(settings: Any) -> None:
+    """A relay and a consumer that are well."""
+    settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "CONSUMERS": [CONSUMERS]}
+    Heartbeat.objects.beat("web1:10", "relay", "default", "ready", {})
+    Heartbeat.objects.beat("web1:11", "consumer", "cli.mail", "ready", {})
+
+
+@pytest.fixture
+def at(settings: Any) -> Callable[..., None]:
+    """``at(url, AUTO_DECLARE=False)``: settings of the command that follows."""
+
+    def at(url: str, **others: Any) -> None:
+        settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "BROKER_URL": url, **others}
+
+    return at
+
+
+@pytest.fixture
+def examine(run) -> Callable[..., list[Finding]]:
+    """The findings about something, by ``--json``."""
+
+    def examine(about: str, *options: str) -> list[Finding]:
+        told = json.loads(run("doctor", "--json", *options).out)["findings"]
+        return [finding for finding in told if finding["about"] == about]
+
+    return examine
+
+
+@pytest.fixture
+def user(vhost: Vhost) -> Iterator[Callable[..., str]]:
+    """``user("nobody", write="^x$")``: the URL of a user with these rights in the virtual host, and no others."""
+    if not vhost.management:
+        pytest.skip("this broker has no management interface to make users by")
+    management, made = vhost.management, []
+
+    def user(name: str, **rights: str) -> str:
+        management.put(f"/users/{quote(name)}", {"password": "s3cret", "tags": ""})
+        made.append(name)
+        nothing = {"configure": "^$", "write": "^$", "read": "^$"}
+        management.put(f"/permissions/{vhost.name}/{quote(name)}", {**nothing, **rights})
+        return vhost.as_user(name, "s3cret")
+
+    yield user
+    for name in made:
+        management.delete(f"/users/{quote(name)}")
+
+
+def wrong(findings: list[Finding]) -> list[str]:
+    return [finding["what"] for finding in findings if finding["severity"]]
+
+
+# --- all of it -----------------------------------------------------------------------------------
+
+
+def test_where_all_is_fine_each_thing_has_a_quiet_line_and_the_code_is_0(run):
+    assert run("topology", "--apply").code == 0
+    answer = run("doctor")
+    assert answer.code == 0, answer.out
+    assert "things are fine.\n" in answer.out
+    assert "the checks of eventbridge find nothing" in answer.out
+    assert "nothing is missing, and all is made as it should be" in answer.out
+    assert "database default  all migrations are applied" in answer.out
+    assert "database archive  its clock agrees with this machine's" in answer.out
+    assert "2 processes run" in answer.out
+
+
+def test_the_worst_comes_first_and_each_names_its_mend(run):
+    Heartbeat.objects.filter(role="relay").update(state="paused", figures={"why": "the disk is full"})
+    Heartbeat.objects.filter(role="consumer").delete()
+    answer = run("doctor")
+    assert answer.code == 2
+    lines = answer.out.splitlines()
+    assert lines[0] == "daemons: No consumer cli.mail is running."
+    assert lines[1] == f"    manage.py eventbridge consume {CONSUMERS}"
+    assert "    manage.py eventbridge resume relay" in lines
+    told = json.loads(run("doctor", "--json").out)
+    assert told["exit_code"] == 2
+    severities = [finding["severity"] for finding in told["findings"]]
+    assert severities == sorted(severities, reverse=True)
+
+
+def test_warnings_alone_are_1(run):
+    answer = run("doctor")
+    assert answer.code == 1
+    assert answer.out.startswith(
+        "broker: 2 things are missing: queue cli.mail, binding shop.order.saved.v1 to cli.mail."
+    )
+    assert "or start the daemons: AUTO_DECLARE is on." in answer.out
+
+
+def test_a_module_that_cannot_be_imported_hides_nothing(run, at):
+    at("database://", CONSUMERS=["tests.cli.nowhere", CONSUMERS])
+    answer = run("doctor")
+    assert answer.code == 2
+    assert answer.out.count("tests.cli.nowhere") == 1
+    assert "eventbridge.E020" in answer.out
+    assert "queue cli.mail" in answer.out
+
+
+@pytest.mark.parametrize(
+    "given", [[], {"BROKER_URL": 5}, {"BROKER_URL": "amqp://u:s3cret@[one", "SOURCE": "/shop"}, {"CONSUMERS": "a"}]
+)
+def test_settings_that_are_wrong_are_told_once_and_hide_nothing(run, settings, given):
+    settings.EVENTBRIDGE = given
+    answer = run("doctor")
+    assert answer.code == 2
+    assert answer.out.startswith("settings: EVENTBRIDGE")
+    assert answer.out.count("settings: EVENTBRIDGE") == 1
+    assert "all migrations are applied" in answer.out
+    assert "s3cret" not in answer.out
+
+
+# --- the broker ----------------------------------------------------------------------------------
+
+
+def test_rabbitmq_is_told_with_its_version_and_without_its_password(run, at, examine, vhost):
+    at(vhost.url)
+    assert run("topology", "--apply").code == 0
+    told = [finding["what"] for finding in examine("broker")]
+    assert wrong(examine("broker")) == []
+    assert told[0].startswith("RabbitMQ ")
+    assert ":***@" in told[0]
+    assert urlsplit(vhost.url).password not in told[0]
+    assert "this user may publish the events, and read the consumers' queues" in told
+
+
+def test_nothing_is_made_published_or_taken(run, at, examine, vhost):
+    at(vhost.url)
+    examine("broker")
+    assert vhost.queues() == []
+    assert vhost.exchanges() == {}
+    run("topology", "--apply")
+    with kombu.Connection(vhost.url) as connection:
+        connection.default_channel.basic_publish(
+            kombu.transport.pyamqp.amqp.Message(b"{}"), "eventbridge.requeue", "cli.mail"
+        )
+    wait_for(lambda: vhost.depth("cli.mail") == 1, what="the message to be there")
+    examine("broker")
+    with kombu.Connection(vhost.url) as connection:
+        message = connection.default_channel.basic_get("cli.mail", no_ack=True)
+        assert message is not None
+        assert not message.delivery_info["redelivered"]
+    assert all(vhost.depth(queue) == 0 for queue in vhost.queues())
+
+
+def test_a_user_without_rights_may_do_nothing_and_is_told_which(run, at, examine, vhost, user):
+    at(vhost.url)
+    run("topology", "--apply")
+    at(user("nobody"), AUTO_DECLARE=False)
+    [text] = wrong(examine("broker"))
+    assert text.startswith("This user may neither publish ")
+    assert "shop.order.saved.v1" in text
+    assert text.endswith("to eventbridge.events nor read cli.mail.")
+
+
+def test_auto_declare_without_the_right_to_declare_is_broken(run, at, examine, vhost, user):
+    at(user("daemon", write=".*", read=".*"))
+    found = wrong(examine("broker"))
+    names = "eventbridge.lost, cli.mail, eventbridge.retry.1s, eventbridge.retry.30s"
+    assert found[0] == f"AUTO_DECLARE is on, and this user may not declare {names}: daemons wait for that."
+    assert vhost.queues() == []
+
+
+def test_users_with_the_least_rights_are_fine_but_for_rungs_that_they_may_not_write_to(run, at, examine, vhost, user):
+    at(vhost.url)
+    run("topology", "--apply")
+    at(user("relay-only", write=r"^eventbridge\.events$"), AUTO_DECLARE=False)
+    assert wrong(examine("broker")) == []
+    assert any(f["what"] == "this user may publish, and read no queue: a relay's" for f in examine("broker"))
+    at(user("mail-only", read=r"^cli\.mail$", write=r"^eventbridge\.retry\."), AUTO_DECLARE=False)
+    assert wrong(examine("broker")) == []
+    at(user("mute", read=r"^cli\.mail$", write=r"^eventbridge\.retry\.1s$"), AUTO_DECLARE=False)
+    expected = "This user may read queue cli.mail, but not write to eventbridge.retry.30s: its retries fail."
+    assert wrong(examine("broker")) == [expected]
+
+
+def test_a_broker_that_is_away_is_a_finding_without_its_password(run, at):
+    at("amqp://shop:s3cret@127.0.0.1:1//")
+    answer = run("doctor")
+    assert answer.code == 2
+    assert answer.out.startswith("broker: amqp://shop:***@127.0.0.1:1// cannot be asked: no broker answers:")
+    assert "Start the broker, or correct BROKER_URL." in answer.out
+    assert "s3cret" not in answer.out
+    assert "all migrations are applied" in answer.out
+
+
+def test_a_password_that_is_wrong_is_told_as_that(run, at, vhost):
+    at(vhost.as_user("guest", "wr0ng"))
+    answer = run("doctor")
+    assert answer.code == 2
+    assert "    Correct user, password and virtual host in BROKER_URL" in answer.out
+    assert "wr0ng" not in answer.out
+
+
+def test_what_does_not_answer_in_time_is_left_behind(run, at):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        at(f"amqp://shop:s3cret@127.0.0.1:{silent.getsockname()[1]}//")
+        began = time.monotonic()
+        answer = run("doctor", "--timeout", "2")
+    assert time.monotonic() - began < 10
+    assert "broker: It did not answer within 2 s.\n" in answer.out
+    assert answer.code == 2
+
+
+def test_a_queue_that_is_made_otherwise_is_told_with_the_difference(run, at, examine, vhost):
+    at(vhost.url)
+    with kombu.Connection(vhost.url) as connection:
+        arguments = {"x-queue-type": "quorum", "x-delivery-limit": 20}
+        connection.default_channel.queue_declare("cli.mail", durable=True, auto_delete=False, arguments=arguments)
+    [drift, missing] = [finding for finding in examine("broker") if finding["severity"]]
+    expected = "queue cli.mail is there, but with x-delivery-limit = '20' where '1000000' is needed."
+    assert drift["what"].replace("'", "") == expected.replace("'", "")
+    assert drift["mend"].startswith("RabbitMQ cannot change that: let it run empty, delete it")
+    assert "queue eventbridge.retry.30s" in missing["what"]
+
+
+def test_what_is_missing_is_broken_where_daemons_may_not_make_it(run, at, examine, vhost):
+    at(vhost.url, AUTO_DECLARE=False)
+    [finding] = [finding for finding in examine("broker") if finding["severity"]]
+    assert finding["severity"] == 2
+    assert finding["mend"] == "manage.py eventbridge topology --apply (as a user who may declare)"
+
+
+def test_events_in_the_lost_queue_are_counted(run, at, examine, vhost):
+    at(vhost.url)
+    run("topology", "--apply")
+    with kombu.Connection(vhost.url) as connection:
+        connection.default_channel.basic_publish(
+            kombu.transport.pyamqp.amqp.Message(b"{}"), "eventbridge.requeue", "gone"
+        )
+    wait_for(lambda: vhost.depth("eventbridge.lost") == 1, what="the message to be lost")
+    assert wrong(examine("broker")) == ["The queue eventbridge.lost holds 1 event: retries whose own queue was gone."]
+
+
+@pytest.mark.timeout(120)
+def test_a_broker_with_an_alarm_is_told_and_nothing_hangs(run, at, examine, broker_in_danger):
+    with broker_in_danger.vhost() as vhost:
+        at(vhost.url)
+        run("topology", "--apply")
+        with broker_in_danger.memory_alarm():
+            found = wrong(examine("broker"))
+        assert found == ["It takes nothing from publishers: it has an alarm of memory or disk."]
+
+
+# --- databases -----------------------------------------------------------------------------------
+
+
+def test_a_migration_that_is_not_applied_and_one_from_the_future_are_told(examine):
+    recorder = MigrationRecorder(connections["archive"])
+    recorder.record_unapplied("eventbridge", "0005_hold")
+    recorder.record_applied("eventbridge", "0999_later")
+    try:
+        findings = [finding for finding in examine("database archive") if finding["severity"]]
+    finally:
+        recorder.record_applied("eventbridge", "0005_hold")
+        recorder.record_unapplied("eventbridge", "0999_later")
+    assert [finding["mend"] for finding in findings] == [
+        "manage.py migrate eventbridge --database archive",
+        "Install the same version everywhere.",
+    ]
+    assert "0005_hold" in findings[0]["what"]
+    assert "0999_later" in findings[1]["what"]
+
+
+@pytest.mark.parametrize(("shift", "words"), [(-90, "1 min ahead of"), (30, "29 s behind"), (1, "")])
+def test_a_clock_that_differs_is_told(examine, monkeypatch, shift, words):
+    true = time.time
+    monkeypatch.setattr(database.time, "time", lambda: true() + shift)
+    found = wrong(examine("database default"))
+    assert len(found) == bool(words)
+    assert all(text.startswith("Its clock is ") and text.endswith(" this machine's.") for text in found)
+    assert all(words in text or "30 s behind" in text for text in found)
+
+
+def test_a_database_that_is_away_is_a_finding_and_the_others_are_told(run, monkeypatch):
+    place = connections.settings["archive"]
+    away = {"NAME": "/nowhere/at/all"} if "sqlite3" in place["ENGINE"] else {"HOST": "127.0.0.1", "PORT": "1"}
+    for name, value in away.items():
+        monkeypatch.setitem(place, name, value)
+    answer = run("doctor")
+    assert answer.code == 2
+    assert "daemons: Database archive cannot be reached: " in answer.out
+    assert "database default  all migrations are applied" in answer.out
+
+
+@pytest.mark.postgresql
+def test_what_keeps_the_outbox_fast_is_looked_at(examine, monkeypatch):
+    monkeypatch.setattr(database, "_LONG", 0)
+    with connections["default"].cursor() as cursor:
+        cursor.execute("ALTER TABLE eventbridge_outbox RESET (autovacuum_vacuum_threshold)")
+        cursor.execute("ALTER TABLE eventbridge_broker_message SET (autovacuum_enabled = off)")
+    other = connections.create_connection("default")
+    other.set_autocommit(False)
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [pid] = cursor.fetchone()
+        findings = [finding for finding in examine("database default") if finding["severity"]]
+    finally:
+        other.close()
+        with connections["default"].cursor() as cursor:
+            cursor.execute("ALTER TABLE eventbridge_outbox SET (autovacuum_vacuum_threshold = 5000)")
+            cursor.execute("ALTER TABLE eventbridge_broker_message RESET (autovacuum_enabled)")
+    told = {finding["what"]: finding["mend"] for finding in findings}
+    assert "eventbridge_outbox has lost its autovacuum settings: after a backlog it stays slow for long." in told
+    assert "Autovacuum is off for eventbridge_broker_message: it gets slower with each event." in told
+    assert any(mend.endswith(f"SELECT pg_terminate_backend({pid});") for mend in told.values())
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("pool", "told"),
+    [(None, False), (True, True), ({"min_size": 2, "max_size": 5}, False), ({"max_size": 4}, True)],
+)
+def test_a_pool_that_is_smaller_than_the_threads_of_a_consume_process_is_a_warning(monkeypatch, pool, told):
+    """Two hands, the replays, the embedded broker's pump and the heartbeats: five."""
+    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {"pool": pool})
+    problems = [problem for problem in check_databases() if problem.id == "eventbridge.W033"]
+    assert len(problems) == told
+    assert all("one process of consumers uses 5" in problem.msg for problem in problems)
+
+
+# --- daemons -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("page", "severity", "words"),
+    [(Page(200, b"ok\n"), 0, "/livez says ok"), (Page(503, b"the relay hangs\n"), 2, "/livez says: the relay hangs")],
+)
+def test_each_daemon_is_asked_whether_it_is_live(examine, page, severity, words):
+    server = HealthServer("127.0.0.1:0", {"/livez": lambda: page})
+    server.start()
+    wait_for(lambda: server.address, what="the server to listen")
+    try:
+        Heartbeat.objects.beat(f"{socket.gethostname()}:10", "relay", "default", "ready", {"health": server.address})
+        [finding] = [finding for finding in examine("daemons") if server.address in finding["what"]]
+    finally:
+        server.close()
+    assert finding["severity"] == severity
+    assert words in finding["what"]
+
+
+def test_a_daemon_that_does_not_answer_is_a_warning_unless_it_is_for_another_machine_to_ask(examine):
+    Heartbeat.objects.beat(f"{socket.gethostname()}:10", "relay", "default", "ready", {"health": "127.0.0.1:1"})
+    Heartbeat.objects.beat("elsewhere:11", "consumer", "cli.mail", "ready", {"health": "127.0.0.1:1"})
+    [here, elsewhere] = [finding for finding in examine("daemons") if "127.0.0.1:1" in finding["what"]]
+    assert here["severity"] == 1
+    assert "where nothing answers" in here["what"]
+    assert elsewhere["what"] == "elsewhere:11: its health at 127.0.0.1:1 is for elsewhere alone"
+
+
+def test_daemons_of_which_one_is_gone_are_told_in_the_words_of_status(run):
+    Heartbeat.objects.filter(role="relay").update(seen_at=Now() - timedelta(minutes=5))
+    assert "daemons: No relay of database default is running (last seen 5 min ago)." in run("doctor").out
