@@ -25,12 +25,14 @@ def bench(world: World, size: int = 1_000_000) -> Bench:
         Rig("100 types into 50 queues", lambda: _wide(world, some // 5), "/s"),
     ]
     rigs += [
-        Rig(f"{n} consumer processes", lambda n=n: _consumers(world, some // 5, n), "/s")  # type: ignore[misc]
+        Rig(f"{n} consumer process{'es' if n > 1 else ''}", lambda n=n: _consumers(world, some // 5, n), "/s")  # type: ignore[misc]
         for n in _CONSUMERS
     ]
+    # Not with the smallest: that is one batch of the relay, whose SELECT and DELETE its pace leaves out.
+    several = backlogs[1:]
     ratios = [
-        Ratio(f"backlog of {n:,} : of {backlogs[0]:,}", f"backlog of {n:,}", [f"backlog of {backlogs[0]:,}"])
-        for n in backlogs[1:]
+        Ratio(f"backlog of {n:,} : of {several[0]:,}", f"backlog of {n:,}", [f"backlog of {several[0]:,}"])
+        for n in several[1:]
     ]
     ratios += [
         Ratio("one relay and a standby : one", "one relay and a standby", ["one relay"], at_least=0.95),
