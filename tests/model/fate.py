@@ -91,6 +91,7 @@ class Fate:
     ever: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each kind of blow has fallen at each place, in all histories."""
     overtake: Callable[[], None] = field(default=lambda: None)
+    meanwhile: Callable[[], None] = field(default=lambda: None)
     suspect: tuple[str, str] | None = None
     """The consumer and the event's id of the suspect that was marked last."""
 
@@ -113,6 +114,7 @@ class Fate:
             self.suspect = consumer, event_id
         if self.due is None or not name:
             return
+        self.meanwhile()
         self.left -= 1
         if self.left == 0:
             self.fallen, self.due, self.where = self.due, None, name

@@ -72,13 +72,9 @@ class Connection:
         elif self.lost:
             raise ConnectionResetError("the link was lost")
         else:
-            self._wake()
+            if self._channel is not None:
+                self._channel.answer_at_last()
             raise TimeoutError
-
-    def _wake(self) -> None:
-        """What the broker was silent about it answers when nobody waits any more."""
-        if self._channel is not None:
-            self._channel.answer_at_last()
 
     def forget(self) -> None:
         """What the broker took and nobody heard of is in doubt from now on."""
@@ -102,9 +98,7 @@ class Channel:
         }
         self.unheard: dict[int, str] = {}
         self._connection = connection
-        self._tag = 0
-        self._open = True
-        self._confirms = False
+        self._tag, self._open, self._confirms = 0, True, False
         self._late: list[int] = []
         self._owed: list[int] = []
         self._silent: list[int] = []
@@ -126,6 +120,7 @@ class Channel:
             self._answer(tag)
 
     def answer_at_last(self) -> None:
+        """What the broker was silent about it answers when nobody waits any more."""
         silent, self._silent = self._silent, []
         for tag in silent:
             self._answer(tag)

@@ -35,6 +35,9 @@ class Side(Protocol):
     def expire(self) -> None:
         """Every rung's time has come."""
 
+    def meanwhile(self) -> None:
+        """What other threads do while a process goes from one step to the next."""
+
     def vanish(self, subscriber: Subscriber) -> None:
         """The link of a subscriber is cut, or its holder is dead."""
 
@@ -76,6 +79,9 @@ class Embedded:
 
     def expire(self) -> None:
         BrokerMessage.objects.filter(lease="").update(ready_at=Now())
+
+    def meanwhile(self) -> None:
+        """Nothing is settled before more is taken."""
 
     def vanish(self, subscriber: Subscriber) -> None:
         """Nobody notices before the lease lapses."""
@@ -137,6 +143,11 @@ class Rabbit:
 
     def expire(self) -> None:
         self.broker.expire()
+
+    def meanwhile(self) -> None:
+        for session in self.broker.sessions:
+            if session.quick:
+                session.flush()
 
     def vanish(self, subscriber: Any) -> None:
         if subscriber._session is not None:

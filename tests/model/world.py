@@ -33,6 +33,7 @@ class World:
             table._default_manager.all().delete()
         self.fate = fate
         self.side = make_side()
+        fate.meanwhile = self.side.meanwhile
         self.stage = cast.begin()
         self.books = Books(self.side, self.stage)
         self._born = 0
