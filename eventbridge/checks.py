@@ -332,9 +332,8 @@ def _small_pool(alias: str, pool: Any) -> Iterator[CheckMessage]:
     size, threads = given.get("max_size") or given.get("min_size", 4), _threads_of(alias)
     if size < threads:
         text = f"database {alias!r} has a pool of {size} connections, and one process of consumers uses {threads}."
-        yield _warning(
-            33, text, f"Set OPTIONS['pool']['max_size'] to {threads} or more: a thread that gets none waits."
-        )
+        hint = f"Set OPTIONS['pool']['max_size'] to {threads} or more: a thread that gets none waits."
+        yield _warning(33, text, hint)
 
 
 def _threads_of(alias: str) -> int:
