@@ -10,7 +10,7 @@ from eventbridge import Event
 from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
 from tests.model import cast
 from tests.model.cast import CONSUMERS, Pair, Stage
-from tests.model.fate import Blow
+from tests.model.fate import Fate
 from tests.model.sides import Present, Side
 from tests.shop.models import Note
 
@@ -64,17 +64,17 @@ class Books:
         data, place = event.data, len(self.committed)
         self.committed[event.id] = Entry(type(data), data.key, getattr(data, "destiny", "good"), place)
 
-    def relayed(self, fallen: Blow | None) -> None:
-        """A relay has had its turn, with that blow on the way."""
+    def relayed(self, fate: Fate) -> None:
+        """A relay has had its turn, with that fate on the way."""
         new, left = self.side.arrivals(), outbox()
         self.strays |= self.side.nacked() | {event_id for event_id, parked in left.items() if parked}
         for event_id in new:
             self._arrive(event_id)
         unheard = self.side.in_doubt()
-        if fallen is None:
+        if fate.fallen is None or fate.broke_a_link:  # whatever was heard before must not have been forgotten
             self.doubts.update(unheard)
         else:
-            self.doubts.update(i for i in new if i in left or fallen.how == "is overtaken")
+            self.doubts.update(i for i in new if i in left or fate.fallen.how == "is overtaken")
 
     def _arrive(self, event_id: str) -> None:
         assert event_id in self.committed, "a ghost was published"

@@ -104,6 +104,11 @@ class Fate:
     def has_fallen(self) -> bool:
         return self.fallen is not None
 
+    @property
+    def broke_a_link(self) -> bool:
+        """The broker's, and whoever used it lives on."""
+        return self.fallen is not None and self.fallen.how == "breaks" and PLACES[self.where].link
+
     def expect_nothing_more(self) -> None:
         self.due = None
 

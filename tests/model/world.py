@@ -76,7 +76,7 @@ class World:
         with self.struck_by(blow, relay=number):
             self.relays[number].poll()
         self.side.misbehave([])
-        self.books.relayed(self.fate.fallen)
+        self.books.relayed(self.fate)
 
     def _overtake(self, number: int) -> None:
         """The process sleeps for longer than its lease lasts, and another one does the same work meanwhile."""
