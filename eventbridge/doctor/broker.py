@@ -70,7 +70,11 @@ def _itself(found: Examination, where: str) -> Iterator[Note]:
     if found.certificate_ends is not None:
         days = (found.certificate_ends - time.time()) / _DAY
         text = f"its certificate ends in {count(int(days), 'day')}"
-        yield fine(text) if days > _SOON else doubtful(f"I{text[1:]}.", "Renew it; daemons take no notice meanwhile.")
+        yield (
+            fine(text)
+            if days > _SOON
+            else doubtful(f"I{text[1:]}.", "Renew it before: afterwards no daemon can connect.")
+        )
 
 
 def _version(found: Examination, where: str) -> Iterator[Note]:
@@ -96,7 +100,7 @@ def _version(found: Examination, where: str) -> Iterator[Note]:
 def _topology(found: Examination) -> Iterator[Note]:
     for text in found.other:
         what, _, mend = text.partition(". ")
-        yield broken(f"{what}.", mend or _APPLY)
+        yield broken(f"{what.rstrip('.')}.", mend or _APPLY)
     if found.missing:
         text = f"{count(len(found.missing), 'thing is', 'things are')} missing: {', '.join(found.missing)}."
         mend = f"{_APPLY} (as a user who may declare)"
@@ -152,7 +156,8 @@ def _publishing_and_reading(found: Examination, publishes: Sequence[Write], queu
         others = f", and not {', '.join(deaf)}" if deaf else ""
         yield fine(f"this user may read, and publish no event: a consumer's{others}")
     else:
-        text = " or ".join(filter(None, (no_write if mute else "", no_read if deaf else "")))
+        text = " nor ".join(filter(None, (no_write if mute else "", no_read if deaf else "")))
         yield broken(
-            f"This user may not {text}, though the others.", "Give it that right, too (rabbitmqctl set_permissions)."
+            f"This user may not {text}, though it may do the rest.",
+            "Give it that right, too (rabbitmqctl set_permissions).",
         )

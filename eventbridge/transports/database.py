@@ -289,8 +289,8 @@ def examine(
     with _available(alias):
         made = dict(BrokerQueue.objects.using(alias).values_list("name", "ordered"))
     other = [
-        f"queue {queue.name} is {'' if made[queue.name] else 'not '}made for an ordered consumer: "
-        "run `manage.py eventbridge topology --apply`."
+        f"queue {queue.name} is {'' if made[queue.name] else 'not '}made for an ordered consumer, "
+        f"and {queue.name} is {'' if queue.ordered else 'not '}ordered."
         for queue in _wanted(topology)
         if made.get(queue.name, queue.ordered) != queue.ordered
     ]

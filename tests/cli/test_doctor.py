@@ -16,8 +16,9 @@ from django.db.models.functions import Now
 
 from eventbridge.checks import check_databases
 from eventbridge.doctor import database
-from eventbridge.models import Heartbeat
+from eventbridge.models import BrokerQueue, Heartbeat
 from eventbridge.server import HealthServer, Page
+from tests.integration.rabbitmq.test_tls import Terminator
 from tests.services.rabbitmq import Vhost
 from tests.services.waiting import wait_for
 
@@ -243,6 +244,41 @@ def test_a_queue_that_is_made_otherwise_is_told_with_the_difference(run, at, exa
     assert "queue eventbridge.retry.30s" in missing["what"]
 
 
+def test_a_queue_of_the_embedded_broker_that_is_made_otherwise_is_told(run, examine):
+    run("topology", "--apply")
+    BrokerQueue.objects.update(ordered=True)
+    [finding] = [finding for finding in examine("broker") if finding["severity"]]
+    assert finding["what"] == "queue cli.mail is made for an ordered consumer, and cli.mail is not ordered."
+    assert finding["mend"] == "manage.py eventbridge topology --apply"
+    run("topology", "--apply")
+    assert wrong(examine("broker")) == []
+
+
+def test_a_right_that_is_lost_in_part_is_told(run, at, examine, vhost, user):
+    both = [CONSUMERS, "tests.cli.slow_consumer"]
+    at(vhost.url, CONSUMERS=both)
+    run("topology", "--apply")
+    at(user("half", write=".*", read=r"^cli\.mail$"), CONSUMERS=both, AUTO_DECLARE=False)
+    assert wrong(examine("broker")) == ["This user may not read cli.slow, though it may do the rest."]
+
+
+def test_a_certificate_that_ends_soon_is_to_be_renewed(run, at, examine, vhost, certificates):
+    parts = urlsplit(vhost.url)
+    at(vhost.url)
+    run("topology", "--apply")
+    terminator = Terminator(certificates, (parts.hostname, parts.port))
+    try:
+        url = f"amqps://{parts.username}:{parts.password}@localhost:{terminator.port}{parts.path}"
+        at(url, BROKER_TLS={"ca": str(certificates / "ca.pem")})
+        [finding] = [finding for finding in examine("broker") if finding["severity"]]
+        at(url, BROKER_TLS={"ca": str(certificates / "other-ca.pem")})
+        [refused] = [finding for finding in examine("broker") if finding["severity"]]
+    finally:
+        terminator.close()
+    assert (finding["severity"], finding["what"]) == (1, "Its certificate ends in 1 day.")
+    assert refused["mend"].startswith("Renew the broker's certificate, or correct BROKER_TLS['ca']")
+
+
 def test_what_is_missing_is_broken_where_daemons_may_not_make_it(run, at, examine, vhost):
     at(vhost.url, AUTO_DECLARE=False)
     [finding] = [finding for finding in examine("broker") if finding["severity"]]
@@ -315,6 +351,7 @@ def test_a_database_that_is_away_is_a_finding_and_the_others_are_told(run, monke
 @pytest.mark.postgresql
 def test_what_keeps_the_outbox_fast_is_looked_at(examine, monkeypatch):
     monkeypatch.setattr(database, "_LONG", 0)
+    monkeypatch.setattr(database, "_MANY_DEAD", -1)
     with connections["default"].cursor() as cursor:
         cursor.execute("ALTER TABLE eventbridge_outbox RESET (autovacuum_vacuum_threshold)")
         cursor.execute("ALTER TABLE eventbridge_broker_message SET (autovacuum_enabled = off)")
@@ -333,6 +370,7 @@ def test_what_keeps_the_outbox_fast_is_looked_at(examine, monkeypatch):
     told = {finding["what"]: finding["mend"] for finding in findings}
     assert "eventbridge_outbox has lost its autovacuum settings: after a backlog it stays slow for long." in told
     assert "Autovacuum is off for eventbridge_broker_message: it gets slower with each event." in told
+    assert told[next(what for what in told if "dead rows" in what)].startswith("End long transactions")
     assert any(mend.endswith(f"SELECT pg_terminate_backend({pid});") for mend in told.values())
 
 
