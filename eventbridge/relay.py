@@ -12,6 +12,7 @@ from eventbridge import telemetry
 from eventbridge.capture import source_of
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.models import Lease, OutboxEntry
+from eventbridge.models.low_water import LowWater
 from eventbridge.models.outbox import OutboxQuerySet, PendingEntry
 from eventbridge.outage import Pause, Reminder, forget_broken_connection
 from eventbridge.topology import EVENTS
@@ -53,6 +54,7 @@ class Relay:
         self.state = "starting"
         self.why = ""
         self.relayed = 0
+        self._low_water = LowWater(database)
         self._token: int | None = None
         self._held_until = 0.0
         self._idle = Pause(_SHORTEST_PAUSE, longest_pause)
@@ -65,7 +67,7 @@ class Relay:
             if not self._leads():
                 return self._rest("standby", "another relay is active", self.lease / 3)
             self._prepare_once()
-            entries = self._outbox.pending(self.batch)
+            entries = self._low_water.look(self.batch)
             if not entries:
                 return self._rest("ready", "", next(self._idle))
             outcomes = self._publish(entries)

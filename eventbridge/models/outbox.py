@@ -55,21 +55,23 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         """
         sql.insert(self.db, TABLE, entries)
 
-    def pending(self, limit: int, size: int = _BATCH_BYTES) -> list[PendingEntry]:
+    def pending(self, limit: int, size: int = _BATCH_BYTES, above: int = 0) -> list[PendingEntry]:
         """The oldest entries that are not parked, in the order of their ids: at least one, if there is one.
 
-        Together about ``size`` bytes at most, however large they are. By state, not by a cursor: a
-        transaction that commits late is not passed over.
+        Together about ``size`` bytes at most, however large they are; only ids above that one. By state,
+        not by a cursor: a transaction that commits late is not passed over.
         """
         columns = f"{', '.join(PendingEntry._fields[:-1])}, {sql.epoch(self.db, 'created_at')}"
         length = sql.length(self.db, "body")
         before = f"coalesce(sum({length}) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
         # Without bounds PostgreSQL sorts the whole backlog for each batch, if its statistics say that there is none.
-        first = f"SELECT min(id) FROM {TABLE} WHERE parked_at IS NULL"
+        first = f"SELECT min(id) FROM {TABLE} WHERE parked_at IS NULL AND id > %s"
         near = f"parked_at IS NULL AND id >= ({first}) AND id < ({first}) + %s"
         oldest = f"SELECT *, {before} AS before FROM {TABLE} WHERE {near} ORDER BY id LIMIT %s"
         statement = f"SELECT {columns} FROM ({oldest}) AS oldest WHERE before < %s ORDER BY id"
-        return [PendingEntry._make(row) for row in sql.rows(self.db, statement, [limit * _GAPS, limit, size])]
+        return [
+            PendingEntry._make(row) for row in sql.rows(self.db, statement, [above, above, limit * _GAPS, limit, size])
+        ]
 
     def done(self, ids: Sequence[int]) -> int:
         """Forget entries that the broker has confirmed, in one statement."""
