@@ -102,7 +102,7 @@ def _topology(found: Examination) -> Iterator[Note]:
         what, _, mend = text.partition(". ")
         yield broken(f"{what.rstrip('.')}.", mend or _APPLY)
     if found.missing:
-        text = f"{count(len(found.missing), 'thing is', 'things are')} missing: {', '.join(found.missing)}."
+        text = f"{count(len(found.missing), 'thing is', 'things are')} missing: {_some(found.missing)}."
         mend = f"{_APPLY} (as a user who may declare)"
         judge = doubtful if settings.AUTO_DECLARE else broken
         yield judge(text, f"{mend}, or start the daemons: AUTO_DECLARE is on." if settings.AUTO_DECLARE else mend)
@@ -112,6 +112,11 @@ def _topology(found: Examination) -> Iterator[Note]:
         yield doubtful(text, mend)
     if not (found.other or found.missing or found.undeclarable):
         yield fine("nothing is missing, and all is made as it should be")
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 # --- rights --------------------------------------------------------------------------------------

@@ -242,6 +242,7 @@ def test_a_queue_that_is_made_otherwise_is_told_with_the_difference(run, at, exa
     assert drift["what"].replace("'", "") == expected.replace("'", "")
     assert drift["mend"].startswith("RabbitMQ cannot change that: let it run empty, delete it")
     assert "queue eventbridge.retry.30s" in missing["what"]
+    assert missing["what"].endswith(" more.")
 
 
 def test_a_queue_of_the_embedded_broker_that_is_made_otherwise_is_told(run, examine):
