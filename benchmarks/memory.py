@@ -149,7 +149,8 @@ def _idle_share(world: World) -> dict[str, float]:
     """What looking for nothing costs, of one core."""
     child = world.child("eventbridge", "eventbridge")
     child("declare", modules=["benchmarks.consumers.work"])
-    child("fill_outbox", events=1)
+    child("fill_outbox", events=0)
+    child("write", events=1, rate=10)  # a new one: the inbox would skip one that it knows
     ticks = Ticks(world.folder / "ticks")
     env = {"BENCH_CONSUMERS": "benchmarks.consumers.work", "BENCH_HANDLER": "ignore", **ticks.env}
     started = {name: world.daemon("eventbridge", *command, **env) for name, command in _DAEMONS.items()}
