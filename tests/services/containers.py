@@ -33,7 +33,9 @@ class ContainerHost:
         self._wrapped.pause()
 
     def resume(self) -> None:
-        self._wrapped.unpause()
+        self._wrapped.reload()
+        if self._wrapped.status == "paused":
+            self._wrapped.unpause()
 
     def run(self, *command: str) -> str:
         code, output = self._container.exec(list(command))
