@@ -1,6 +1,7 @@
 """The events of the model, its consumers, and what their handlers do."""
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,17 +64,25 @@ class Stage:
     deaths: Counter[Pair] = field(default_factory=Counter)
     """Processes that died while they handled it."""
 
+    _moods_now: dict[Pair, str] = field(default_factory=dict)
+
+    def another_work(self, moods: Sequence[str]) -> None:
+        """Whoever is handled twice in it, in a batch and by itself, is in the same mood, and charged once."""
+        self.moods = deque(moods)
+        self._moods_now = {}
+
     def nobody_runs(self) -> None:
         self.running = None
 
     def play(self, consumer: str, event: Event[Any]) -> None:
         self.running = pair = consumer, event.id
         Note.objects.create(text=" ".join(pair))
-        mood = self.moods.popleft() if self.moods else "succeeds"
+        again = pair in self._moods_now
+        mood = self._moods_now.setdefault(pair, self.moods.popleft() if self.moods and not again else "succeeds")
         mood = {"cursed": "fails", "killer": "dies"}.get(event.data.destiny, mood)
         if mood == "dies":
             raise Died
-        if mood != "succeeds":
+        if mood != "succeeds" and not again:
             self.failed[pair] += 1
         error = {"fails": ValueError("no luck"), "rejects": Reject("never"), "exits": SystemExit(1)}.get(mood)
         if mood == "asks for a retry":

@@ -57,7 +57,7 @@ moods = st.just([]) | st.lists(st.sampled_from(MOODS), min_size=1, max_size=3)
 commits = st.builds(Commits, said, st.just([]) | said, blows(6, 5))
 polls = st.builds(Relays, relays, faults, blows(3, 9, "is overtaken"), mostly)
 takes = st.builds(Takes, consumers, blows(5, 4), mostly)
-works = st.builds(Works, consumers, faults, moods, blows(2, 10), st.booleans())
+works = st.builds(Works, consumers, faults, moods, blows(2, 6), st.booleans())
 replays = st.builds(TakesReplays, consumers, st.integers(0, 5), blows(4, 2))
 disturbances = st.one_of(
     st.builds(RunsOut, st.sampled_from(("the rungs", "the rungs", "whatever anybody holds"))),

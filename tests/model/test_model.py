@@ -39,7 +39,7 @@ def play(machine: type[Model]) -> None:
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=profile)
-    assert len(Model.fate.ever) >= min(EXAMPLES, 20), f"too little happened: {Model.fate.ever}"
+    assert len(Model.fate.ever) >= 20 or EXAMPLES < 20, f"too little happened: {Model.fate.ever}"
 
 
 def test_whatever_dies_between_any_two_steps_the_books_balance_on_the_embedded_broker():

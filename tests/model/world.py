@@ -112,12 +112,11 @@ class World:
         process = self.consumers[number]
         process.stopping.told_while_it_waits = told
         self.side.misbehave(faults)
-        self.stage.moods.extend(moods)
+        self.stage.another_work(moods)
         with self.struck_by(blow, number):
             process.work(at_most)
             if process.stopping.is_set():
                 self.stop(number)
-        self.stage.moods.clear()
         self.side.misbehave([])
 
     def stop(self, number: int) -> None:
