@@ -24,6 +24,7 @@ from eventbridge.transports import STRUCTURED  # noqa: E402
 from eventbridge.wire import with_sequence  # noqa: E402
 
 WINDOW = 1000
+_ALL = 1 << 60  # bytes: the relay reads less at a time
 _CHUNK = 250
 _ACK = bytes((0, 60, 0, 80))
 _FRAME = 21  # of a Basic.Ack: 7 of head, 4 + 8 + 1 of method, 1 of end
@@ -31,7 +32,7 @@ _FRAME = 21  # of a Basic.Ack: 7 of head, 4 + 8 + 1 of method, 1 of end
 
 def messages(count: int) -> list[tuple[amqp.Message, str]]:
     """What the relay would publish."""
-    return [(_message(entry), entry.type) for entry in OutboxEntry.objects.pending(count)]
+    return [(_message(entry), entry.type) for entry in OutboxEntry.objects.pending(count, size=_ALL)]
 
 
 def _message(entry: Any) -> amqp.Message:
