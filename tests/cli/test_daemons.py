@@ -194,9 +194,11 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(daemon, tmp_path, co
     folder: Path = tmp_path / "not-mounted-yet"
     process = daemon("eventbridge", *command, env={"SHOP_DATABASE_URL": f"sqlite:///{folder}/db.sqlite3"})
     process.wait_for_output("is waiting")
-    folder.mkdir()
+    mounted = tmp_path / "mounted"  # there at once, and whole: the daemon would make an empty file in an empty folder
+    mounted.mkdir()
     with closing(sqlite3.connect(connections["default"].settings_dict["NAME"])) as ours:
-        ours.execute("VACUUM INTO ?", [str(folder / "db.sqlite3")])
+        ours.execute("VACUUM INTO ?", [str(mounted / "db.sqlite3")])
+    mounted.rename(folder)
     process.wait_for_output("is ready", timeout=30)
     process.terminate()
     assert process.wait() == 0
