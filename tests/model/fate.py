@@ -105,6 +105,10 @@ class Fate:
         return self.fallen is not None
 
     @property
+    def how(self) -> str:
+        return self.fallen.how if self.fallen else ""
+
+    @property
     def broke_a_link(self) -> bool:
         """The broker's, and whoever used it lives on."""
         return self.fallen is not None and self.fallen.how == "breaks" and PLACES[self.where].link

@@ -59,15 +59,17 @@ polls = st.builds(Relays, relays, faults, blows(3, 9, "is overtaken"), mostly)
 takes = st.builds(Takes, consumers, blows(5, 4), mostly)
 works = st.builds(Works, consumers, faults, moods, blows(2, 6), st.booleans())
 replays = st.builds(TakesReplays, consumers, st.integers(0, 5), blows(4, 2))
+goes = st.builds(Goes, consumers, st.sampled_from(("is killed", "stops", "stops", "loses its link")))
 disturbances = st.one_of(
     st.builds(RunsOut, st.sampled_from(("the rungs", "the rungs", "whatever anybody holds"))),
     replays,
-    st.builds(Goes, consumers, st.sampled_from(("is killed", "stops", "loses its link"))),
+    goes,
     st.builds(RelayStops, relays),
     st.builds(Duplicates, st.integers(0, 20)),
     st.builds(RetriesParked, st.booleans()),
 )
-journeys = st.tuples(commits, polls, takes, works, disturbances, takes, works)
+ends = st.integers(0, 3).flatmap(lambda n: goes if n == 3 else works)
+journeys = st.tuples(commits, polls, takes, ends, disturbances, takes | replays, ends)
 """What takes an event to its end, if nothing comes between."""
 
 
@@ -93,7 +95,7 @@ class Model(RuleBasedStateMachine):
     def on_its_way(self, turn: Turn) -> None:
         turn.play(self.world)
 
-    @rule(turn=takes | works)
+    @rule(turn=takes | works | replays)
     def arrives(self, turn: Turn) -> None:
         turn.play(self.world)
 
