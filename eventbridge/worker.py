@@ -140,8 +140,10 @@ class Worker:
         with self._suspects:
             if self.stopping.is_set():
                 raise Stopped
-            marks = self.patiently.on_our_own(lambda: self._inbox.mark(self.consumer.name, attempt.key))
-            if marks is not None and attempt.number - 1 + marks > len(self.consumer.retries) + 1:
+            # By number, in two steps: a commit whose answer was lost is made again, and counts once.
+            marks = 1 + self.patiently.on_our_own(lambda: self._inbox.marks(self.consumer.name, attempt.key))
+            fresh = self.patiently.on_our_own(lambda: self._inbox.mark(self.consumer.name, attempt.key, marks))
+            if fresh and attempt.number - 1 + marks > len(self.consumer.retries) + 1:
                 error = RuntimeError(f"its process died in each of {marks - 1} attempts")
                 self._bury(attempt.delivery, attempt.event, Reason.CRASHED, error, attempt.number + marks - 2)
                 return

@@ -30,18 +30,21 @@ class InboxQuerySet(models.QuerySet["InboxEntry"]):
         )
         return {(row[0], row[1]) for row in sql.rows(self.db, statement, parameters)}
 
-    def mark(self, consumer: str, key: Key) -> int | None:
-        """Count an attempt at a suspect, before it runs; return how many there were by now.
+    def marks(self, consumer: str, key: Key) -> int:
+        """How many attempts at a suspect have begun."""
+        return next(iter(self._unhandled(consumer, key).values_list("attempts", flat=True)), 0)
 
-        ``None``: it has been handled. Commit this before the handler runs.
+    def mark(self, consumer: str, key: Key, number: int) -> bool:
+        """Write down, before it runs, which attempt at a suspect this is. False: it has been handled.
+
+        Commit this before the handler runs. To say the same again, where no answer came, changes nothing.
         """
         statement = (
-            f"INSERT INTO {TABLE} (consumer, source, event_id, attempts) VALUES (%s, %s, %s, 1) "
-            f"ON CONFLICT (consumer, source, event_id) DO UPDATE SET attempts = {TABLE}.attempts + 1 "
+            f"INSERT INTO {TABLE} (consumer, source, event_id, attempts) VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT (consumer, source, event_id) DO UPDATE SET attempts = excluded.attempts "
             f"WHERE {TABLE}.handled_at IS NULL RETURNING attempts"
         )
-        found = sql.rows(self.db, statement, [consumer, *key])
-        return found[0][0] if found else None
+        return bool(sql.rows(self.db, statement, [consumer, *key, number]))
 
     def unmark(self, consumer: str, key: Key) -> None:
         """The attempts of a suspect are over, and counted elsewhere."""

@@ -119,7 +119,7 @@ class Fate:
     def passed(self, name: str, arguments: tuple[Any, ...]) -> None:
         """A process is at this place now. Raises what happens to it there."""
         if name == "marking":
-            _, consumer, (_, event_id) = arguments
+            _, consumer, (_, event_id), _ = arguments
             self.suspect = consumer, event_id
         if self.due is None or not name:
             return

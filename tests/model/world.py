@@ -55,8 +55,6 @@ class World:
             assert self.fate.has_fallen, "an outage that nobody caused"
         finally:
             self.fate.expect_nothing_more()
-        if (self.fate.where, self.fate.how) == ("marked", "breaks") and self.fate.suspect:
-            self.stage.deaths[self.fate.suspect] += 1  # nobody knows whether it was marked: it is, once more
         if self.fate.has_fallen and self.stage.running:
             self.books.breaks[self.stage.running] += 1
 
