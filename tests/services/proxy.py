@@ -61,6 +61,14 @@ class Link:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self._ends = (client, server)
         self._cut = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self, to_server: Lane, to_client: Lane) -> None:
+        """Pump both ways, in threads of their own."""
+        client, server = self._ends
+        for way in ((to_server, client, server), (to_client, server, client)):
+            self._threads.append(threading.Thread(target=self.serve, args=way, daemon=True))
+            self._threads[-1].start()
 
     def serve(self, lane: Lane, source: socket.socket, target: socket.socket) -> None:
         """Pump one way; when that ends, end the whole connection, in order unless it was cut."""
@@ -78,6 +86,9 @@ class Link:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
                 end.shutdown(socket.SHUT_RD)  # wakes the thread that reads it, which then lets go of it
             end.close()
+        for thread in self._threads:  # until then nobody is told; one that holds something back is in no one's way
+            if thread is not threading.current_thread():
+                thread.join(0.5)
 
 
 class Proxy:
@@ -142,5 +153,4 @@ class Proxy:
             return
         link = Link(client, server)
         self._live.append(link)
-        for way in ((self.to_server, client, server), (self.to_client, server, client)):
-            threading.Thread(target=link.serve, args=way, daemon=True).start()
+        link.start(self.to_server, self.to_client)
