@@ -96,7 +96,7 @@ def _judge_daemon(
         return
     why = next((str(process.figures["why"]) for process in alive if process.figures.get("why")), "its log says why")
     if all(process.state == "waiting" for process in alive):
-        yield Problem(STOPPED, f"The {what} waits{waiting}: {why}")
+        yield Problem(STOPPED, f"The {what} waits{waiting}: {why}", f"{_COMMAND} doctor")
     elif all(process.state == "paused" for process in alive):
         yield Problem(ATTENTION, f"The {what} is paused{waiting}: {why}", f"{_COMMAND} {resume}")
 

@@ -51,7 +51,8 @@ def served(daemon: Callable[..., Process]) -> dict[str, Values]:
     return found
 
 
-_FUNCTIONS = {"histogram_quantile", "increase", "rate", "absent", "time", "sum", "max", "count", "by", "on"}
+_FUNCTIONS = {"group", "last_over_time", "histogram_quantile", "increase", "rate", "absent", "time"}
+_FUNCTIONS |= {"sum", "max", "count", "by", "on"}
 _WORDS = {"and", "or", "unless"}
 _SELECTOR = re.compile(r"(?<![\w$])(?P<name>[a-zA-Z_:][\w:]*)\s*(?:\{(?P<matchers>[^}]*)\})?(?P<call>\s*\()?")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
