@@ -13,6 +13,7 @@ from eventbridge.crew import Crew
 from eventbridge.daemon import Daemon, RelayPart, process_name
 from eventbridge.drain import Drain
 from eventbridge.models import Heartbeat, InboxEntry
+from eventbridge.quarantine import Quarantine
 from eventbridge.relay import Relay
 from eventbridge.replays import Replays
 from eventbridge.topology import Topology, queue_of, topology_of
@@ -92,7 +93,8 @@ def consume_daemon(
 ) -> Daemon:
     """A daemon that runs these consumers; with ``drain`` until there is nothing left to do."""
     daemon = _daemon(health_address)
-    daemon.parts.extend(_crew(consumer, daemon, drain) for consumer in consumers)
+    quarantine = Quarantine(daemon.stopping)
+    daemon.parts.extend(_crew(consumer, daemon, drain, quarantine) for consumer in consumers)
     if drain:
         drain.then(daemon.stop)
     return daemon
@@ -107,7 +109,7 @@ def gauges_of(daemon: Daemon) -> list[Callable[[], None]]:
     return [metrics.watch(daemon)]
 
 
-def _crew(consumer: Consumer, daemon: Daemon, drain: Drain | None) -> Crew:
+def _crew(consumer: Consumer, daemon: Daemon, drain: Drain | None, quarantine: Quarantine) -> Crew:
     retries = open_publisher()
     replays = partial(Replays, consumer.name, consumer.database, consumer.prefetch)
     sources: list[Callable[[], Subscriber]] = [partial(_subscribe, consumer, retries), replays]
@@ -117,6 +119,7 @@ def _crew(consumer: Consumer, daemon: Daemon, drain: Drain | None) -> Crew:
         daemon.stopping,
         deadline=lambda: daemon.deadline,
         publisher=retries,
+        quarantine=quarantine,
     )
 
 

@@ -19,6 +19,7 @@ from eventbridge import telemetry
 from eventbridge.consumer import Consumer
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.outage import Pause, Reminder
+from eventbridge.quarantine import Quarantine
 from eventbridge.transports import Delivery, Publisher, Subscriber
 from eventbridge.worker import Worker
 
@@ -38,6 +39,7 @@ class Crew:
         stopping: threading.Event,
         deadline: Callable[[], float],
         publisher: Publisher,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.consumer = consumer
         self.database = consumer.database
@@ -46,7 +48,7 @@ class Crew:
         self.deadline = deadline
         self.publisher = publisher
         self.held = ""
-        self._worker = Worker(consumer, stopping)
+        self._worker = Worker(consumer, stopping, quarantine)
         # Not SimpleQueue: where another thread takes what woke it, its get(timeout) waits for ever
         # once the time is over (CPython 3.11 and 3.12, Modules/_queuemodule.c).
         self._arrived: Queue[tuple[int, Delivery]] = Queue()

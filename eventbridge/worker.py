@@ -26,6 +26,7 @@ from eventbridge.models import DeadLetter, InboxEntry
 from eventbridge.models.inbox import InboxQuerySet, Key
 from eventbridge.obituary import obituary
 from eventbridge.outage import Patience, Stopped, our_own
+from eventbridge.quarantine import Quarantine
 from eventbridge.redaction import kind_of, told
 from eventbridge.topology import EVENTS, REQUEUE
 from eventbridge.transactions import committing, must_be_intact, must_not_have_ended
@@ -46,6 +47,8 @@ class Attempt:
     event: Event[Any]
     handler: Handler
     number: int
+    mark: int = 0
+    """Which attempt at a suspect it is, from 1; 0: it is none."""
     seconds: float = 0.0
 
     @property
@@ -59,9 +62,12 @@ class Attempt:
 
 
 class Worker:
-    """Handles one consumer's deliveries. Its methods run in any number of threads."""
+    """Handles one consumer's deliveries. Its methods run in any number of threads.
 
-    def __init__(self, consumer: Consumer, stopping: threading.Event) -> None:
+    ``quarantine`` is the process's; None: no other worker is in this process.
+    """
+
+    def __init__(self, consumer: Consumer, stopping: threading.Event, quarantine: Quarantine | None = None) -> None:
         self.consumer = consumer
         self.stopping = stopping
         self.running: dict[int, tuple[Delivery, float]] = {}
@@ -69,7 +75,7 @@ class Worker:
         self.patiently = Patience(consumer.database, stopping, f"consumer {consumer.name}")
         self.counted = {"handled": 0, "failed": 0}
         self._counting = threading.Lock()
-        self._suspects = threading.Lock()
+        self._quarantine = quarantine or Quarantine(stopping)
 
     def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Handle these together; settle each. Returns when all are settled; raises nothing of theirs."""
@@ -118,7 +124,7 @@ class Worker:
     def _attempt(self, attempts: Sequence[Attempt]) -> None:
         """Handle these in one transaction; if that fails, its halves, uncharged, down to what fails by itself."""
         try:
-            fresh = self.patiently(lambda: self._handle_once(attempts))
+            fresh = self.patiently(lambda: self._handle_apart(attempts))
         except Stopped:
             raise
         except _FAILURES as error:
@@ -135,24 +141,42 @@ class Worker:
     def _attempt_suspect(self, attempt: Attempt) -> None:
         """Somebody held it and vanished: one at a time, counted before it runs.
 
-        A message that kills its process takes no neighbour along: only what ran is counted.
+        A message that kills its process takes no neighbour along: only what ran is counted, and
+        nobody is given up who did not die alone.
         """
-        with self._suspects:
-            if self.stopping.is_set():
-                raise Stopped
-            # By number, in two steps: a commit whose answer was lost is made again, and counts once.
-            marks = 1 + self.patiently.on_our_own(lambda: self._inbox.marks(self.consumer.name, attempt.key))
-            fresh = self.patiently.on_our_own(lambda: self._inbox.mark(self.consumer.name, attempt.key, marks))
-            if fresh and attempt.number - 1 + marks > len(self.consumer.retries) + 1:
-                error = RuntimeError(f"its process died in each of {marks - 1} attempts")
-                self._bury(attempt.delivery, attempt.event, Reason.CRASHED, error, attempt.number + marks - 2)
-                return
-            try:
-                self._attempt([attempt])
-            except Stopped:
-                with suppress(DatabaseError, InterfaceError):  # it has not failed: its mark is none
-                    self._inbox.unmark(self.consumer.name, attempt.key)
-                raise
+        if self.stopping.is_set():
+            raise Stopped
+        attempt.mark = 1 + self.patiently.on_our_own(lambda: self._inbox.marks(self.consumer.name, attempt.key))
+        # The mark also waits for a process that is still at it: what that handles is not given up.
+        if attempt.mark > 1 and self._left(attempt) < 0 and self.patiently.on_our_own(lambda: self._mark(attempt)):
+            error = RuntimeError(f"its process died in each of {attempt.mark - 1} attempts")
+            self._bury(attempt.delivery, attempt.event, Reason.CRASHED, error, attempt.number + attempt.mark - 2)
+            return
+        try:
+            self._attempt([attempt])
+        except Stopped:
+            with suppress(DatabaseError, InterfaceError):  # it has not failed: its mark is none
+                self._inbox.unmark(self.consumer.name, attempt.key, attempt.mark - 1)
+            raise
+
+    def _left(self, attempt: Attempt) -> int:
+        """How many more attempts a suspect has after this one; below 0: not even this one."""
+        return len(self.consumer.retries) + 1 - (attempt.number - 1 + attempt.mark)
+
+    def _mark(self, attempt: Attempt) -> bool:
+        """By its number: a commit whose answer was lost is made again, and counts once."""
+        return self._inbox.mark(self.consumer.name, attempt.key, attempt.mark)
+
+    def _handle_apart(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Handle these together; or the one suspect apart from others, marked before it runs."""
+        suspect = attempts[0]
+        if not suspect.mark:
+            with self._quarantine.together():
+                return self._handle_once(attempts)
+        with self._quarantine.apart(alone=self._left(suspect) <= 0):
+            with our_own():
+                self._mark(suspect)
+            return self._handle_once(attempts)
 
     def _handle_once(self, attempts: Sequence[Attempt]) -> list[Attempt]:
         """Run the handlers of what is not in the inbox, and put it there. Returns what was run."""

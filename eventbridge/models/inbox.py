@@ -46,9 +46,13 @@ class InboxQuerySet(models.QuerySet["InboxEntry"]):
         )
         return bool(sql.rows(self.db, statement, [consumer, *key, number]))
 
-    def unmark(self, consumer: str, key: Key) -> None:
-        """The attempts of a suspect are over, and counted elsewhere."""
-        self._unhandled(consumer, key).delete()
+    def unmark(self, consumer: str, key: Key, left: int = 0) -> None:
+        """The attempts of a suspect are over, and counted elsewhere; or its last one was none, and ``left`` remain."""
+        unhandled = self._unhandled(consumer, key)
+        if left:
+            unhandled.update(attempts=left)
+        else:
+            unhandled.delete()
 
     def has(self, consumer: str, key: Key) -> bool:
         """Whether this event has been handled."""

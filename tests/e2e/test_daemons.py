@@ -181,21 +181,26 @@ def test_a_replay_that_fails_again_is_the_same_dead_letter_with_a_new_story(rela
     assert DeadLetter.objects.count() == 1
 
 
-def test_a_message_that_kills_its_process_ends_as_a_dead_letter_and_takes_no_neighbour_along(
+def test_messages_that_kill_their_process_end_as_dead_letters_and_take_no_neighbour_along(
     relay: Start, consume: Start, daemon: Start
 ):
+    """Neighbours of other consumers included, whose ladder is shorter than there are deaths."""
     consume().terminate()
-    tell("killer", does="die")
-    tell("a", "b", "c")
+    killers, healthy = ["killer", "murderer"], ["a", "b", "c"]
+    tell(killers[0], does="die")
+    tell(*healthy)
+    tell(killers[1], does="die")
     relay()
-    for _ in range(12):
+    dead = DeadLetter.objects.filter(consumer="e2e.notes")
+    for _ in range(24):
         process = daemon("eventbridge", "consume", "tests.e2e.notes")
-        wait_for(lambda p=process: not p.running or DeadLetter.objects.exists(), 40, what="it to die, or be given up")
-        if DeadLetter.objects.exists():
+        wait_for(lambda p=process: not p.running or dead.count() == 2, 40, what="it to die, or both to be given up")
+        if dead.count() == 2:
             break
-    assert DeadLetter.objects.get().reason == "crashed"
-    wait_for_notes(["a", "b", "c"])
-    assert not DeadLetter.objects.exclude(reason="crashed").exists()
+    wait_for_notes(healthy)
+    wait_for_notes([*healthy, *killers], "others ")
+    found = DeadLetter.objects.order_by("id").values_list("consumer", "reason")
+    assert list(found) == [("e2e.notes", "crashed")] * 2
 
 
 def test_a_handler_past_its_timeout_is_reported_and_its_process_exits(relay: Start, consume: Start):

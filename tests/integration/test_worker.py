@@ -14,8 +14,9 @@ from eventbridge.event import uuid7
 from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
 from eventbridge.models.dead_letter import DeadLetterQuerySet
 from eventbridge.models.inbox import InboxQuerySet
+from eventbridge.quarantine import Quarantine
 from eventbridge.transports import Message
-from eventbridge.wire import encode
+from eventbridge.wire import decode, encode
 from eventbridge.worker import Worker
 from tests.shop.models import Note, Tag
 
@@ -582,27 +583,113 @@ def test_a_suspect_that_fails_is_charged_by_the_ladder_alone():
     assert not InboxEntry.objects.exists()
 
 
-def test_suspects_run_one_at_a_time():
-    running, most = [], []
+def test_a_suspect_that_an_earlier_ladder_brought_far_is_tried_before_it_is_given_up():
+    """Its retries were cut since then, or somebody forged the header: no process has died of it."""
+    far = Delivery(message(), 7, redelivered=True)
+    worker(note).handle([far])
+    assert (notes(), far.settled) == (["1"], ["ack"])
 
-    def handler(event: Event[Happened]) -> None:
-        running.append(1)
-        most.append(len(running))
-        threading.Event().wait(0.02)
-        running.pop()
 
-    tested = worker(handler, atomic=False)
+def test_a_suspect_that_was_stopped_again_keeps_the_deaths_it_was_charged_before():
+    suspect = delivery(redelivered=True)
+    tested = worker(fail, ordered=True, retries=(50, 50, 50))
+    source = decode(suspect.message).source
+    InboxEntry.objects.mark("worker.test", (source, suspect.message.id), 2)
+    threading.Timer(0.2, tested.stopping.set).start()
+    tested.handle([suspect])
+    assert suspect.settled == ["release"]
+    assert InboxEntry.objects.get().attempts == 2
 
-    def handle(number: int) -> None:
-        tested.handle([delivery(number, redelivered=True)])
+
+def at_once(*calls: Callable[[], Any]) -> None:
+    """Run each in a thread of its own, until all are done."""
+
+    def run(call: Callable[[], Any]) -> None:
+        call()
         connections.close_all()
 
-    threads = [threading.Thread(target=handle, args=(n,)) for n in range(4)]
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert most == [1, 1, 1, 1]
+    assert not any(thread.is_alive() for thread in threads)
+
+
+class Company:
+    """A handler that notes, for each event, how many others ran at the same time at the most."""
+
+    def __init__(self) -> None:
+        self.running: set[int] = set()
+        self.others: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, event: Event[Happened]) -> None:
+        number = event.data.number
+        with self._lock:
+            self.running.add(number)
+            for one in self.running:
+                self.others[one] = max(self.others.get(one, 0), len(self.running) - 1)
+        threading.Event().wait(0.05)
+        with self._lock:
+            self.running.remove(number)
+
+
+def neighbours(company: Company, count: int, **policy: Any) -> list[Worker]:
+    """Workers of several consumers, as in one process."""
+    stopping = threading.Event()
+    quarantine = Quarantine(stopping)
+    made = []
+    for number in range(count):
+        consumer = Consumer(f"worker.test.{number}", atomic=False, **policy)
+        consumer.handles(Happened)(company)
+        made.append(Worker(consumer, stopping, quarantine))
+    return made
+
+
+def test_suspects_run_one_at_a_time_in_a_process_whatever_consumer_they_are_for():
+    company = Company()
+    workers = neighbours(company, 4, retries=(5, 30))
+    at_once(*[lambda n=n: workers[n].handle([delivery(n, redelivered=True)]) for n in range(4)])
+    assert company.others == dict.fromkeys(range(4), 0)
+
+
+def test_a_first_delivery_waits_for_no_suspect_but_one_that_has_its_last_chance():
+    company = Company()
+    one, other = neighbours(company, 2, retries=(5,))
+    together = threading.Barrier(2)
+
+    def handle(worker: Worker, held: Delivery) -> None:
+        together.wait()
+        worker.handle([held])
+
+    at_once(lambda: handle(one, delivery(1, redelivered=True)), lambda: handle(other, delivery(2)))
+    assert company.others == {1: 1, 2: 1}
+    company.others.clear()
+    at_once(lambda: handle(one, delivery(3, 2, redelivered=True)), lambda: handle(other, delivery(4)))
+    assert company.others == {3: 0, 4: 0}
+
+
+def test_a_last_chance_that_waits_for_its_neighbours_is_handed_back_when_the_process_stops():
+    begun, goes_on = threading.Event(), threading.Event()
+
+    class Slow(Company):
+        def __call__(self, event: Event[Happened]) -> None:
+            begun.set()
+            goes_on.wait(10)
+
+    one, other = neighbours(Slow(), 2, retries=())
+    suspect = delivery(2, redelivered=True)
+
+    def stop() -> None:
+        begun.wait(10)
+        threading.Timer(0.3, one.stopping.set).start()
+        other.handle([suspect])
+        goes_on.set()
+
+    at_once(lambda: one.handle([delivery(1)]), stop)
+    assert suspect.settled == ["release"]
+    assert not InboxEntry.objects.filter(handled_at=None).exists()
 
 
 # --- order ---
