@@ -222,7 +222,7 @@ class RelayPart:
                 self.turned = time.monotonic()
                 pause = self.relay.stand_still(self.held) if self.held else self.relay.poll()
                 self.turned = time.monotonic() + pause
-                self._stopping.wait(pause)
+                self.relay.rest(pause, self._stopping)
                 reset_queries()
         finally:
             self.relay.close(2.0)
