@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import inspect
 import os
 import re
 import time as clock
@@ -44,6 +45,12 @@ class EventType:
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[Any]:
         return msgspec.json.Decoder(self.payload)
+
+    @property
+    def description(self) -> str:
+        """The class's own docstring; empty where there is only what ``dataclass`` writes."""
+        doc = inspect.getdoc(self.payload) or ""
+        return "" if doc.startswith(f"{self.payload.__name__}(") else doc
 
     @cached_property
     def is_unbent(self) -> bool:
