@@ -80,6 +80,10 @@ class Publisher:
         except Unavailable:
             return None
 
+    @property
+    def certificate_ends(self) -> None:
+        """There is none."""
+
     def close(self, deadline: float) -> None:
         """Nothing to close: the database connection is the thread's."""
 

@@ -38,6 +38,9 @@ class Broker:
     def depth(self, queue: str) -> int | None:
         return None
 
+    @property
+    def certificate_ends(self) -> None: ...
+
     def close(self, deadline: float) -> None: ...
 
     @property
