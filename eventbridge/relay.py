@@ -128,8 +128,11 @@ class Relay:
         if self._token is not None and asked < self._held_until - self.lease / 2:
             return True
         leases = Lease.objects.using(self.database)
-        if self._token is None or not leases.renew(LEASE, self._token, self.lease):
+        former = self._token
+        if former is None or not leases.renew(LEASE, former, self.lease):
             self._token = leases.take(LEASE, self.holder, self.lease)
+            if former is not None and self._token != former + 1:
+                telemetry.ousted.send_robust(Relay, using=self.database, holder=self.holder)
         self._held_until = asked + self.lease
         return self._token is not None
 
