@@ -32,12 +32,13 @@ EMITTED = 'eventbridge_schema_violations_total{side="emit",type="%s"}'
     "mistake",
     [
         lambda: emit(Asked(text=3)),  # type: ignore[arg-type]
-        lambda: emit(Asked(text="x" * 2_000_000)),
+        lambda: emit(Asked(text="x" * 200)),
         lambda: emit(Asked(text="x"), time="now"),  # type: ignore[arg-type]
     ],
     ids=["another type", "too large", "no time"],
 )
-def test_an_event_that_does_not_fit_its_type_is_counted_where_it_is_emitted(counting, mistake):
+def test_an_event_that_does_not_fit_its_type_is_counted_where_it_is_emitted(counting, settings, mistake):
+    settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "MAX_EVENT_BYTES": 400}
     since = Since()
     with pytest.raises(InvalidEvent):
         mistake()
@@ -94,15 +95,18 @@ def test_a_lease_that_another_relay_took_over_is_a_conflict_and_one_that_only_ra
 
 @real
 def test_a_relay_that_goes_on_after_the_broker_was_away_has_reconnected_once(counting, settings):
+    series.reconnects.labels("relay default")
     since, reconnects = Since(), 'eventbridge_broker_reconnects_total{daemon="relay default"}'
-    well = settings.EVENTBRIDGE
-    settings.EVENTBRIDGE = {**well, "BROKER_URL": "amqp://a:b@127.0.0.1:1//", "CONFIRM_TIMEOUT": 1}
-    relay = make_relay("default")
+    relay, publisher = make_relay("default"), open_publisher()
+    relay.poll()
+    assert (relay.state, since[reconnects]) == ("ready", 0)
+    settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "BROKER_URL": "amqp://a:b@127.0.0.1:1//", "CONFIRM_TIMEOUT": 1}
+    emit(Whoever())
+    relay.publisher = open_publisher()
     for _ in range(2):
         relay.poll()
-    assert relay.state == "waiting"
-    settings.EVENTBRIDGE = well
-    relay.publisher = open_publisher()
+    assert (relay.state, since[reconnects]) == ("waiting", 0)
+    relay.publisher = publisher
     for _ in range(2):
         relay.poll()
     relay.close(1)
