@@ -141,7 +141,7 @@ def test_what_a_consumer_cannot_read_is_counted_by_what_is_wrong_with_it(daemons
 @real
 def test_retries_whose_queue_is_gone_and_the_inbox_are_seen(daemons):
     _, address = daemons
-    assert scraped(address)["eventbridge_lost_messages{}"] == 0
+    wait_for(lambda: scraped(address)["eventbridge_lost_messages{}"] == 0, 30, what="the broker to be asked")
     InboxEntry.objects.claim("telemetry.asked", [("/s", "1"), ("/s", "2")])
     BrokerMessage.objects.put([NewMessage(LOST, "vanished", "1", "t", "/s", "application/json", "{}", b"{}")])
     wait_for(lambda: scraped(address)["eventbridge_lost_messages{}"] == 1, 30, what="the lost one")
