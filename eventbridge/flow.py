@@ -40,6 +40,15 @@ class TypeNode:
     y: int
 
 
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """A consumer's dead letters in one database; ``replaying`` are marked for replay, or in its hands."""
+
+    database: str
+    count: int
+    replaying: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerNode:
     """A queue and its consumer. ``depth`` is None where nobody tells it. ``types`` are those that come here.
@@ -56,10 +65,13 @@ class ConsumerNode:
     depth: int | None
     handled: float
     failed: float
-    dead: int
-    replaying: int
+    letters: Sequence[Letters]
     types: Sequence[str]
     y: int
+
+    @property
+    def dead(self) -> int:
+        return sum(letters.count for letters in self.letters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,7 @@ def _relays(report: Report) -> Iterator[RelayNode]:
 
 def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> ConsumerNode:
     alive = [process for process in report.of("consumer", name) if process.alive]
-    dead = [letters for letters in report.dead_letters if letters.consumer == name]
+    dead = [found for found in report.dead_letters if found.consumer == name]
     state, mood = _state(alive)
     failed = sum(pulse(process, "failed") for process in alive)
     return ConsumerNode(
@@ -162,8 +174,7 @@ def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> Consum
         depth=_depth(report, name, alive),
         handled=sum(pulse(process, "handled") for process in alive),
         failed=failed,
-        dead=sum(letters.count for letters in dead),
-        replaying=sum(letters.marked + letters.in_hand for letters in dead),
+        letters=[Letters(found.database, found.count, found.marked + found.in_hand) for found in dead],
         types=types,
         y=y,
     )

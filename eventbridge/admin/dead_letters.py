@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.text import Truncator
 
+from eventbridge.admin.databases import PARAMETER, in_database
 from eventbridge.admin.rows import Deed, ReadOnlyAdmin, journey_url, may_view
 from eventbridge.conf import settings
 from eventbridge.models import DeadLetter, TrailStep
@@ -49,18 +50,18 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> DeadLetterQuerySet:
         return cast("DeadLetterQuerySet", super().get_queryset(request)).seen().defer("body", "traceback")
 
-    def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
         chosen = {name: request.GET[name] for name in _ALIKE if name in request.GET}
         more: dict[str, Any] = {"alike": chosen, **self._deeds(request)}
-        if not request.GET and request.method == "GET":
+        if set(request.GET) <= {PARAMETER} and request.method == "GET":
             more["groups"] = list(self._groups(request))
-        return super().changelist_view(request, {**(extra_context or {}), **more})
+        return more
 
     def _groups(self, request: HttpRequest) -> Iterator[dict[str, Any]]:
         reasons = dict(DeadLetter.Reason.choices)
         letters = cast("DeadLetterQuerySet", super().get_queryset(request))
         for group in letters.groups()[:_MOST_GROUPS]:
-            query = urlencode({name: group[name] for name in _ALIKE})
+            query = urlencode({**{name: group[name] for name in _ALIKE}, **in_database(letters.db)})
             ages = {name: age((group["now"] - group[name]).total_seconds()) for name in ("first", "last")}
             yield {**group, **ages, "query": query, "why": reasons[group["reason"]]}
 

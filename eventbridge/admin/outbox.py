@@ -112,6 +112,11 @@ class InboxEntryAdmin(ReadOnlyAdmin):
     search_help_text = "An event's id"
     ordering = ("-id",)
 
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """By the one index that there is."""
+        event_id = search_term.strip()
+        return (queryset.of_event(event_id) if event_id else queryset), False
+
 
 @admin.register(Audit)
 class AuditAdmin(ReadOnlyAdmin):

@@ -11,14 +11,17 @@ from urllib.parse import urlencode
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils.cache import add_never_cache_headers
 
+from eventbridge.admin.databases import AWAY, DatabaseFilter, database_of, in_database, with_database
 from eventbridge.audit import audit, these
 from eventbridge.models import Audit, DeadLetter, EventBus, InboxEntry, OutboxEntry, TrailStep
 from eventbridge.pages import plainly
@@ -51,6 +54,13 @@ class Deed:
     @property
     def name(self) -> str:
         return self.command.rpartition(" ")[2]
+
+
+class DatabaseChangeList(ChangeList):
+    """Rows whose links lead to them in their own database."""
+
+    def url_for_result(self, result: Model) -> str:
+        return with_database(super().url_for_result(result), self.root_queryset.db)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in django-stubs alone
@@ -90,6 +100,18 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in d
     def has_may_delete_permission(self, request: HttpRequest) -> bool:
         return super().has_delete_permission(request)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows of the database that is asked for, or of the router's."""
+        rows = super().get_queryset(request)
+        alias = database_of(request)
+        return rows.using(alias) if alias else rows
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return (DatabaseFilter, *super().get_list_filter(request))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return DatabaseChangeList
+
     def context(self, request: HttpRequest, **more: Any) -> dict[str, Any]:
         """What every page of ours needs."""
         return {
@@ -100,8 +122,20 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in d
             **more,
         }
 
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What the list's template needs besides its rows."""
+        return {}
+
     def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"tabs": list(_tabs(request, self)), **(extra_context or {})})
+        """The list; one of a database that cannot be asked says so, and leads back to the usual one."""
+        try:
+            context = {"tabs": list(_tabs(request, self)), **self.list_context(request), **(extra_context or {})}
+            return super().changelist_view(request, context)
+        except AWAY as error:
+            if not database_of(request):
+                raise
+            self.message_user(request, f"Database {database_of(request)} cannot be asked: {error}", messages.ERROR)
+            return redirect(request.path)
 
     def carry_out(self, request: HttpRequest, chosen: QuerySet[Any], deed: Deed) -> HttpResponse | None:
         """Ask first; when it was confirmed do it, write it down, and say how many it changed."""
@@ -115,7 +149,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in d
             changed = deed.verb(wanted)
             about = _in_common(request) if across else these([row.pk for row in few])
             audit(deed.command, changed, about=about, who=request.user.get_username(), using=chosen.db)
-            LogEntry.objects.log_actions(request.user.pk, few, deed.flag, deed.done)  # type: ignore[arg-type]
+            done = " in database ".join([deed.done, *in_database(chosen.db).values()])
+            LogEntry.objects.log_actions(request.user.pk, few, deed.flag, done)  # type: ignore[arg-type]
         level = messages.SUCCESS if changed else messages.WARNING
         self.message_user(request, f"{self.count(changed)} {deed.done}.", level)
         return None

@@ -69,7 +69,7 @@ def test_replay_marks_and_is_written_in_the_log(visitor, bury):
     assert letter.replay_at is not None
     entry = LogEntry.objects.get()
     assert entry.object_id == str(letter.pk)
-    assert entry.change_message == "marked for replay"
+    assert entry.change_message == "marked for replay in database default"
     assert audited() == [("staff@shop.example", "dead replay", 1)]
 
 
