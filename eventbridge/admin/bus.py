@@ -9,11 +9,10 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
+from eventbridge.admin.glance import glances
 from eventbridge.admin.rows import ReadOnlyAdmin, live_page
-from eventbridge.diagnosis import STOPPED, diagnose
-from eventbridge.flow import flow_of
+from eventbridge.diagnosis import STOPPED
 from eventbridge.models import EventBus
-from eventbridge.status import take_report
 
 
 @admin.register(EventBus)
@@ -22,8 +21,7 @@ class EventBusAdmin(ReadOnlyAdmin):
         """Not a list: there is one."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        report = take_report()
-        problems = diagnose(report)
-        tone = "bad" if any(problem.severity == STOPPED for problem in problems) else "busy"
-        context = {"problems": problems, "stopped": STOPPED, "tone": tone, "flow": flow_of(report)}
+        glance = glances.look()
+        tone = "bad" if any(problem.severity == STOPPED for problem in glance.problems) else "busy"
+        context = {"problems": glance.problems, "stopped": STOPPED, "tone": tone, "flow": glance.flow}
         return live_page(self, request, "bus", context, title="Event bus")

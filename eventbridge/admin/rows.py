@@ -22,6 +22,7 @@ from django.urls import URLPattern, reverse
 from django.utils.cache import add_never_cache_headers
 
 from eventbridge.admin.databases import AWAY, DatabaseFilter, database_of, in_database, with_database
+from eventbridge.admin.glance import glances
 from eventbridge.audit import audit, these
 from eventbridge.models import Audit, DeadLetter, EventBus, InboxEntry, OutboxEntry, TrailStep
 from eventbridge.pages import plainly
@@ -151,6 +152,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in d
             audit(deed.command, changed, about=about, who=request.user.get_username(), using=chosen.db)
             done = " in database ".join([deed.done, *in_database(chosen.db).values()])
             LogEntry.objects.log_actions(request.user.pk, few, deed.flag, done)  # type: ignore[arg-type]
+        glances.forget()
         level = messages.SUCCESS if changed else messages.WARNING
         self.message_user(request, f"{self.count(changed)} {deed.done}.", level)
         return None
