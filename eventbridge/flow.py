@@ -51,7 +51,8 @@ class Letters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerNode:
-    """A queue and its consumer. ``depth`` is None where nobody tells it. ``types`` are those that come here.
+    """A queue and its consumer. ``depth`` is None where nobody tells it; ``delayed`` of these wait for
+    their next attempt, as far as the embedded broker tells. ``types`` are those that come here.
 
     ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad.
     """
@@ -63,6 +64,7 @@ class ConsumerNode:
     processes: int
     running: int
     depth: int | None
+    delayed: int
     handled: float
     failed: float
     letters: Sequence[Letters]
@@ -172,6 +174,7 @@ def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> Consum
         processes=len(alive),
         running=sum(process.figures.get("running", 0) for process in alive),
         depth=_depth(report, name, alive),
+        delayed=sum(queue.delayed for queue in report.queues if queue.name == name),
         handled=sum(pulse(process, "handled") for process in alive),
         failed=failed,
         letters=[Letters(found.database, found.count, found.marked + found.in_hand) for found in dead],

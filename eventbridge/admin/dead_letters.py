@@ -13,7 +13,8 @@ from django.shortcuts import redirect
 from django.utils.text import Truncator
 
 from eventbridge.admin.databases import PARAMETER, in_database
-from eventbridge.admin.rows import Deed, ReadOnlyAdmin, journey_url, may_view
+from eventbridge.admin.deeds import Deed
+from eventbridge.admin.rows import ReadOnlyAdmin, journey_url, may_view
 from eventbridge.conf import settings
 from eventbridge.models import DeadLetter, TrailStep
 from eventbridge.models.dead_letter import DeadLetterQuerySet

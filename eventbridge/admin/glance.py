@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from eventbridge.admin.holds import Parts, parts_of
 from eventbridge.diagnosis import Problem, diagnose
 from eventbridge.flow import Flow, flow_of
 from eventbridge.status import take_report
@@ -18,10 +19,11 @@ _OLDEST = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """The problems, the worst first, and the picture."""
+    """The problems, the worst first, the picture, and what can be paused."""
 
     problems: Sequence[Problem]
     flow: Flow
+    parts: Parts
 
 
 class Glances:
@@ -42,7 +44,7 @@ class Glances:
             if self._last is None or time.monotonic() >= self._until:
                 began = time.monotonic()
                 report = take_report()
-                self._last = Glance(diagnose(report), flow_of(report))
+                self._last = Glance(diagnose(report), flow_of(report), parts_of(report))
                 took = time.monotonic() - began
                 self._until = began + min(max(_FRESH, _SHARE * took), _OLDEST)
             return self._last

@@ -10,7 +10,8 @@ from django.contrib.admin.models import CHANGE, DELETION
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 
-from eventbridge.admin.rows import Deed, ReadOnlyAdmin
+from eventbridge.admin.deeds import Deed
+from eventbridge.admin.rows import ReadOnlyAdmin
 from eventbridge.event import event_types
 from eventbridge.models import Audit, InboxEntry, OutboxEntry
 from eventbridge.models.outbox import OutboxQuerySet

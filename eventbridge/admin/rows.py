@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +21,7 @@ from django.urls import URLPattern, reverse
 from django.utils.cache import add_never_cache_headers
 
 from eventbridge.admin.databases import AWAY, DatabaseFilter, database_of, in_database, with_database
+from eventbridge.admin.deeds import Deed
 from eventbridge.admin.glance import glances
 from eventbridge.audit import audit, these
 from eventbridge.models import Audit, DeadLetter, EventBus, InboxEntry, OutboxEntry, TrailStep
@@ -40,21 +40,6 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in django
     def count(self) -> int:
         rows: Any = self.object_list
         return len(rows.order_by().values_list("pk")[:_MOST])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deed:
-    """A verb of the QuerySet, and how it is spoken of. ``command``: what the command line calls it."""
-
-    command: str
-    verb: Callable[[Any], int]
-    done: str
-    question: str
-    flag: int
-
-    @property
-    def name(self) -> str:
-        return self.command.rpartition(" ")[2]
 
 
 class DatabaseChangeList(ChangeList):

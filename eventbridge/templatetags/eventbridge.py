@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django import template
 from django.db.models import Model
+from django.template import Context
 
 from eventbridge import wording
 from eventbridge.admin.databases import in_database
 
 register = template.Library()
+
+
+@register.inclusion_tag("eventbridge/_steer.html", takes_context=True)
+def steer(context: Context, role: str, name: str) -> dict[str, Any]:
+    """The way to pause or resume that relay or consumer, for who may."""
+    part = context["parts"].get((role, name))
+    verb = "resume" if part and part.held else "pause"
+    return {"part": part, "verb": verb if part and verb in context["may"] else "", "request": context.get("request")}
 
 
 @register.filter
