@@ -14,7 +14,7 @@ from django.utils.text import Truncator
 
 from eventbridge.admin.databases import PARAMETER, in_database
 from eventbridge.admin.deeds import Deed
-from eventbridge.admin.rows import ReadOnlyAdmin, journey_url, may_view
+from eventbridge.admin.rows import ReadOnlyAdmin, journey_url, may_view, moment, time_column
 from eventbridge.conf import settings
 from eventbridge.models import DeadLetter, TrailStep
 from eventbridge.models.dead_letter import DeadLetterQuerySet
@@ -40,13 +40,14 @@ _MOST_GROUPS = 50
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin):
-    list_display = ("what_failed", "consumer", "type", "key", "attempts", "died_at", "replay_state")
+    list_display = ("what_failed", "consumer", "type", "key", "attempts", "died", "replay_state")
     search_fields = ("event_id__exact", "subject__exact", "error")
     search_help_text = "An event's id or key, or words of the error"
     ordering = ("-id",)  # by an index; as good as by died_at
     actions = ("replay", "discard")
     change_list_template = "eventbridge/dead_letters.html"
     change_form_template = "eventbridge/row.html"
+    died = time_column("died_at", "died at")
 
     def get_queryset(self, request: HttpRequest) -> DeadLetterQuerySet:
         return cast("DeadLetterQuerySet", super().get_queryset(request)).seen().defer("body", "traceback")
@@ -81,7 +82,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def _story(self, letter: DeadLetter) -> dict[str, Any]:
         headers = "\n".join(f"{name}: {value}" for name, value in letter.shown_headers.items())
         return {
-            "title": f"{letter.consumer} gave up {letter.type or 'a message'}",
+            "title": f"{letter.consumer} gave up on {letter.type or 'a message'}",
             "event_id": letter.event_id,
             "state": letter.replay_state or "dead",
             "tone": "busy" if letter.replay_at else "bad",
@@ -128,7 +129,7 @@ def _facts(letter: DeadLetter) -> list[tuple[str, Any]]:
         ("Event id", letter.event_id),
         ("Source", letter.source),
         ("Attempts", letter.attempts),
-        ("Died", letter.died_at),
+        ("Died", moment(letter.died_at)),
         ("Replays", letter.replays),
         ("Routing key", letter.routing_key if letter.routing_key != letter.type else ""),
         ("Content type", letter.content_type),
