@@ -18,7 +18,7 @@ from tests.services.waiting import wait_for
 pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::ResourceWarning")]
 BUS, TRAIL, DEAD = (f"admin/eventbridge/{model}/" for model in ("eventbus", "trailstep", "deadletter"))
 SERVICES = ("--settings", "consumers.settings")
-_WORDS = "const at = document.activeElement; return at.getAttribute('aria-label') || at.innerText || ''"
+_WORDS = "const at = document.activeElement; return at.getAttribute('aria-label') || at.innerText || at.name || ''"
 PHONE, DESK = (390, 844), (1280, 800)
 
 
@@ -164,7 +164,7 @@ def test_all_of_it_is_done_with_the_keys_tab_and_enter_while_the_page_changes(wi
     walk_to(window, "Replay")
     hit(window, Keys.ENTER)
     see(window, "Replay 1 dead letter?")
-    hit(window, Keys.ENTER)  # the button has the focus
+    hit_at_once(window, "Replay", Keys.ENTER)
     see(window, "\nhandled")
     assert mail_server.wait_for_messages(1)
     pause_with_the_keyboard(window, site)
@@ -176,18 +176,24 @@ def pause_with_the_keyboard(window: Window, site: str) -> None:
     walk_to(window, "Pause the consumer bookstore.email")
     hit(window, Keys.ENTER)
     see(window, "Pause the consumer bookstore.email?")
-    hit(window, "no mail today", Keys.ENTER)  # the field has the focus
+    hit_at_once(window, "reason", "no mail today", Keys.ENTER)
     see(window, "The consumer bookstore.email is paused.")
     see(window, "The consumer bookstore.email is paused: no mail today")
     walk_to(window, "Resume it")
     hit(window, Keys.ENTER)
     see(window, "It is paused: no mail today")
-    hit(window, Keys.ENTER)
+    hit_at_once(window, "Resume", Keys.ENTER)
     see(window, "The consumer bookstore.email goes on")
 
 
 def hit(window: Window, *keys: str) -> None:
     ActionChains(window.driver).send_keys(*keys).perform()
+
+
+def hit_at_once(window: Window, words: str, *keys: str) -> None:
+    """What has these words has the focus as soon as the page is there."""
+    wait_for(lambda: words in window.driver.execute_script(_WORDS), every=0.05, what=f"the focus on {words!r}")
+    hit(window, *keys)
 
 
 def walk_to(window: Window, words: str) -> None:
@@ -251,7 +257,7 @@ def test_a_page_whose_site_is_gone_says_that_it_is_not_live(window, site, manage
     see(window, "No relay of database default is running")
     window.driver.find_element(By.ID, "steer-consumer-bookstore.email").click()
     see(window, "Pause the consumer bookstore.email?")
-    hit(window, "the mail server is moved", Keys.ENTER)
+    hit_at_once(window, "reason", "the mail server is moved", Keys.ENTER)
     see(window, "The consumer bookstore.email is paused: the mail server is moved")
     window.picture("event-bus-ill", tallest=900)
     processes.close()
