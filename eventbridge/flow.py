@@ -52,7 +52,8 @@ class Letters:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerNode:
     """A queue and its consumer. ``depth`` is None where nobody tells it; ``delayed`` of these wait for
-    their next attempt, as far as the embedded broker tells. ``types`` are those that come here.
+    their next attempt, and ``in_hand`` more are in its processes' hands, as far as the embedded broker tells.
+    ``types`` are those that come here.
 
     ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad.
     """
@@ -65,6 +66,7 @@ class ConsumerNode:
     running: int
     depth: int | None
     delayed: int
+    in_hand: int
     handled: float
     failed: float
     letters: Sequence[Letters]
@@ -174,6 +176,7 @@ def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> Consum
         processes=len(alive),
         running=sum(process.figures.get("running", 0) for process in alive),
         depth=_depth(report, name, alive),
+        in_hand=sum(queue.held for queue in report.queues if queue.name == name),
         delayed=sum(queue.delayed for queue in report.queues if queue.name == name),
         handled=sum(pulse(process, "handled") for process in alive),
         failed=failed,
@@ -193,10 +196,10 @@ def _state(alive: Sequence[Process]) -> tuple[str, str]:
 
 
 def _depth(report: Report, name: str, alive: Sequence[Process]) -> int | None:
-    """What lies in its queue: as the embedded broker's tables say, or its own processes."""
+    """What waits in its queue, in nobody's hands: as the embedded broker's tables say, or its own processes."""
     for queue in report.queues:
         if queue.name == name:
-            return queue.depth
+            return queue.ready + queue.delayed
     depths = [depth for process in alive if (depth := process.figures.get("depth")) is not None]
     return max(depths, default=None)
 
