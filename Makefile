@@ -13,7 +13,7 @@ PY := $(VENV)/bin/python
 BIN := $(CURDIR)/$(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgresql check audit chaos fuzz bench clean
+.PHONY: help demo test test-sqlite test-postgresql check audit chaos fuzz pages bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ chaos: $(VENV)/.dev ## break everything at once, and look for what was lost (MIN
 
 growth: $(VENV)/.dev ## drain a million events, and see whether the last are as fast as the first (EVENTS=1000000)
 	@$(PY) -m tests.growth --events $(or $(EVENTS),1000000)
+
+pages: $(VENV)/.dev ## fill every table, and see how long the admin's pages take (ROWS=1000000)
+	@$(PY) -m tests.growth.pages --rows $(or $(ROWS),1000000)
 
 soak: $(VENV)/.dev ## work for a long time, and see whether anything grows (MINUTES=30 RATE=100 events a second)
 	@$(PY) -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),100)

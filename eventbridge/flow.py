@@ -40,9 +40,20 @@ class TypeNode:
     y: int
 
 
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """A consumer's dead letters in one database; ``replaying`` are marked for replay, or in its hands."""
+
+    database: str
+    count: int
+    replaying: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerNode:
-    """A queue and its consumer. ``depth`` is None where nobody tells it. ``types`` are those that come here.
+    """A queue and its consumer. ``depth`` is None where nobody tells it; ``delayed`` of these wait for
+    their next attempt, and ``in_hand`` more are in its processes' hands, as far as the embedded broker tells.
+    ``types`` are those that come here.
 
     ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad.
     """
@@ -54,12 +65,17 @@ class ConsumerNode:
     processes: int
     running: int
     depth: int | None
+    delayed: int
+    in_hand: int
     handled: float
     failed: float
-    dead: int
-    replaying: int
+    letters: Sequence[Letters]
     types: Sequence[str]
     y: int
+
+    @property
+    def dead(self) -> int:
+        return sum(letters.count for letters in self.letters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +165,7 @@ def _relays(report: Report) -> Iterator[RelayNode]:
 
 def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> ConsumerNode:
     alive = [process for process in report.of("consumer", name) if process.alive]
-    dead = [letters for letters in report.dead_letters if letters.consumer == name]
+    dead = [found for found in report.dead_letters if found.consumer == name]
     state, mood = _state(alive)
     failed = sum(pulse(process, "failed") for process in alive)
     return ConsumerNode(
@@ -160,10 +176,11 @@ def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> Consum
         processes=len(alive),
         running=sum(process.figures.get("running", 0) for process in alive),
         depth=_depth(report, name, alive),
+        in_hand=sum(queue.held for queue in report.queues if queue.name == name),
+        delayed=sum(queue.delayed for queue in report.queues if queue.name == name),
         handled=sum(pulse(process, "handled") for process in alive),
         failed=failed,
-        dead=sum(letters.count for letters in dead),
-        replaying=sum(letters.marked + letters.in_hand for letters in dead),
+        letters=[Letters(found.database, found.count, found.marked + found.in_hand) for found in dead],
         types=types,
         y=y,
     )
@@ -179,10 +196,10 @@ def _state(alive: Sequence[Process]) -> tuple[str, str]:
 
 
 def _depth(report: Report, name: str, alive: Sequence[Process]) -> int | None:
-    """What lies in its queue: as the embedded broker's tables say, or its own processes."""
+    """What waits in its queue, in nobody's hands: as the embedded broker's tables say, or its own processes."""
     for queue in report.queues:
         if queue.name == name:
-            return queue.depth
+            return queue.ready + queue.delayed
     depths = [depth for process in alive if (depth := process.figures.get("depth")) is not None]
     return max(depths, default=None)
 

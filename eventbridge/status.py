@@ -5,7 +5,6 @@ Nothing else is asked: neither the broker nor the daemons, which write down what
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -177,8 +176,8 @@ def _processes(alias: str) -> Iterator[Process]:
 
 
 def _dead_letters(alias: str) -> list[DeadLetters]:
-    found: dict[str, Counter[str]] = {}
-    for group in DeadLetter.objects.using(alias).groups():
-        sums = found.setdefault(group["consumer"], Counter())
-        sums.update({name: group[name] for name in ("count", "marked", "in_hand")})
-    return [DeadLetters(consumer=consumer, database=alias, **sums) for consumer, sums in sorted(found.items())]
+    found = DeadLetter.objects.using(alias).counts()
+    return [
+        DeadLetters(consumer=name, database=alias, count=of.count, marked=of.marked, in_hand=of.in_hand)
+        for name, of in found.items()
+    ]

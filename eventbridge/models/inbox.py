@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 
 from django.db import models
 
 from eventbridge.models import sql
+
+_MOST_PAIRS = 500  # of consumers and sources; where there are more, all rows are read
 
 Key = tuple[str, str]
 """``(source, id)`` of an event: what CloudEvents says receivers deduplicate on."""
@@ -58,6 +62,27 @@ class InboxQuerySet(models.QuerySet["InboxEntry"]):
         """Whether this event has been handled."""
         source, event_id = key
         return self.filter(consumer=consumer, source=source, event_id=event_id, handled_at__isnull=False).exists()
+
+    def of_event(self, event_id: str) -> InboxQuerySet:
+        """What each consumer made of the events with that id, by the unique index alone.
+
+        It begins with consumer and source, so each pair of these that there is gets a look of its own.
+        """
+        pairs: list[Key] = []
+        pair = self._pair_after("", "")
+        while pair and len(pairs) < _MOST_PAIRS:
+            pairs.append(pair)
+            pair = self._pair_after(*pair)
+        if pair:
+            return self.filter(event_id=event_id)
+        looks = (models.Q(consumer=consumer, source=source, event_id=event_id) for consumer, source in pairs)
+        return self.filter(reduce(or_, looks)) if pairs else self.none()
+
+    def _pair_after(self, consumer: str, source: str) -> Key | None:
+        """The next consumer and source in the order of the index."""
+        after = f"SELECT consumer, source FROM {TABLE} WHERE (consumer, source) > (%s, %s)"
+        found = sql.rows(self.db, f"{after} ORDER BY consumer, source LIMIT 1", [consumer, source])
+        return (found[0][0], found[0][1]) if found else None
 
     def prune(self, older: timedelta, chunk: int = 5_000) -> int:
         """Forget what was handled longer ago than that among the oldest rows; 0: all done.

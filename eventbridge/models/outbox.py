@@ -15,6 +15,8 @@ from eventbridge.models.lease import Lease
 _BATCH_BYTES = 8 * 1024 * 1024
 _GAPS = 4  # times as many ids are looked through as events are wanted: parked ones, and those of others' rollbacks
 
+_NEAR = 2_000  # entries on either side of where an event should be that are looked through
+
 
 class NewEntry(NamedTuple):
     """What ``record`` writes, column by column."""
@@ -93,6 +95,21 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         first = pending.order_by("id").values_list("created_at", Now())[:1]
         oldest = [(now - since).total_seconds() for since, now in first]
         return Backlog(pending.count(), self.parked().count(), max(oldest[0], 0.0) if oldest else None)
+
+    def seek(self, event_id: str) -> OutboxEntry | None:
+        """The entry of that event, though no index has its id: each would slow every emit.
+
+        An event's id (UUIDv7) and its entry's are made one after the other, so that both rise together:
+        halving the ids leads near it. It is not found if more than 2,000 others were recorded between the
+        time that its id tells and its place: by machines whose clocks differ by so much.
+        """
+        ends = self.aggregate(low=models.Min("id"), high=models.Max("id"))
+        low, high = ends["low"] or 0, ends["high"] or 0
+        while high - low > _NEAR:
+            middle = (low + high) // 2
+            there = self.filter(id__gte=middle).order_by("id").values_list("event_id", flat=True).first()
+            low, high = (middle, high) if there and there <= event_id else (low, middle)
+        return self.filter(id__range=(low - _NEAR, high + _NEAR), event_id=event_id).order_by("id").first()
 
     def parked(self) -> OutboxQuerySet:
         """The entries that were set aside."""
