@@ -10,12 +10,13 @@ from django.db import DEFAULT_DB_ALIAS, router
 from eventbridge import capture
 from eventbridge.models import OutboxEntry
 from eventbridge.status import Outbox, Process, Report
+from eventbridge.troubles import trouble_of
 from eventbridge.wording import age, count
 
 LAGGING = 60.0
 """Seconds that the oldest pending event may be old."""
 ATTENTION, STOPPED = 1, 2
-"""How bad it is: parked, dead or lagging; or it stands still."""
+"""How bad it is: parked, dead, lagging or failing; or it does not run."""
 _COMMAND = "manage.py eventbridge"
 
 
@@ -82,6 +83,8 @@ def _judge_consumers(report: Report) -> Iterator[Problem]:
         if name not in unknown:
             start = f"consume {module}" if module else ""
             yield from _judge_daemon(f"consumer {name}", report.of("consumer", name), start, f"resume {name}")
+        if trouble := trouble_of(report, name):
+            yield Problem(ATTENTION, trouble.what, trouble.command)
 
 
 def _judge_daemon(

@@ -14,6 +14,7 @@ from eventbridge.models import BrokerBinding, TrailStep
 from eventbridge.models.trail import Rate
 from eventbridge.status import Outbox, Process, Report
 from eventbridge.topology import matches
+from eventbridge.troubles import trouble_of
 
 # The heights of cards and the gap between them, in pixels: bus.css has the same.
 _TYPE, _CONSUMER, _GAP = 40, 112, 12
@@ -44,11 +45,12 @@ class TypeNode:
 class ConsumerNode:
     """A queue and its consumer. ``depth`` is None where nobody tells it. ``types`` are those that come here.
 
-    ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad.
+    ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad. ``trouble`` is a sentence.
     """
 
     name: str
     state: str
+    trouble: str
     mood: str
     tone: str
     processes: int
@@ -151,10 +153,13 @@ def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> Consum
     alive = [process for process in report.of("consumer", name) if process.alive]
     dead = [letters for letters in report.dead_letters if letters.consumer == name]
     state, mood = _state(alive)
+    if trouble := trouble_of(report, name):
+        state, mood = trouble.state, "busy"
     failed = sum(pulse(process, "failed") for process in alive)
     return ConsumerNode(
         name=name,
         state=state,
+        trouble=trouble.what if trouble else "",
         mood=mood,
         tone="busy" if mood == "good" and failed else mood,
         processes=len(alive),

@@ -38,7 +38,7 @@ def add_to(commands: Commands[Any]) -> None:
         examples=("status", "status --watch", "status --json"),
         exits={
             0: "all is well",
-            1: "something is parked, dead, paused, older than 60 s in the outbox, or not migrated",
+            1: "something is parked, dead, paused, late, not migrated, or comes to nothing",
             2: "a daemon does not run, or waits; a database is away; settings are wrong",
             130: "with --watch: ended by Ctrl-C",
         },
