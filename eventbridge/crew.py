@@ -105,8 +105,15 @@ class Crew:
             "depth": depth,
             "why": self.why,
             "keys": list(self.consumer.keys),
+            "module": self._module,
             "trouble": self._trouble(bool(depth) and self.state == "ready"),
         }
+
+    @property
+    def _module(self) -> str:
+        """Where its handlers are, which know the consumer: so `consume` finds it there."""
+        functions = [handler.function for handler in self.consumer.handlers.values()]
+        return next((str(getattr(function, "__module__", "") or "") for function in functions), "")
 
     def _trouble(self, waiting: bool) -> dict[str, object]:
         """What may be wrong although it is ready; and for how many seconds the oldest running handler has run."""

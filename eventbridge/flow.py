@@ -144,7 +144,7 @@ def _relays(report: Report) -> Iterator[RelayNode]:
         alive = [process for process in report.of("relay", outbox.database) if process.alive]
         if not (alive or outbox.pending or outbox.parked or outbox == report.outboxes[0]):
             continue
-        state, tone = _state(alive)
+        state, tone = _state(report.of("relay", outbox.database))
         each_second = sum(pulse(process, "relayed") for process in alive)
         yield RelayNode(outbox=outbox, state=state, tone=tone, each_second=each_second)
 
@@ -152,7 +152,7 @@ def _relays(report: Report) -> Iterator[RelayNode]:
 def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> ConsumerNode:
     alive = [process for process in report.of("consumer", name) if process.alive]
     dead = [letters for letters in report.dead_letters if letters.consumer == name]
-    state, mood = _state(alive)
+    state, mood = _state(report.of("consumer", name))
     if trouble := trouble_of(report, name):
         state, mood = trouble.state, "busy"
     failed = sum(pulse(process, "failed") for process in alive)
@@ -174,9 +174,11 @@ def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> Consum
     )
 
 
-def _state(alive: Sequence[Process]) -> tuple[str, str]:
+def _state(processes: Sequence[Process]) -> tuple[str, str]:
     """In words, with the reason; and good, busy or bad. One that works makes up for those that stand by."""
-    states = {process.state: str(process.figures.get("why") or "") for process in alive}
+    states = {process.state: str(process.figures.get("why") or "") for process in processes if process.alive}
+    if not states and any(process.mute for process in processes):
+        return "runs, but writes no heartbeat", "bad"
     for state, tone in (("ready", "good"), ("starting", "busy"), ("paused", "busy"), ("standby", "busy")):
         if state in states:
             return state, tone

@@ -1,4 +1,4 @@
-"""A database that holds an outbox: migrations, its clock, and on PostgreSQL what keeps the outbox fast."""
+"""A database that holds an outbox: migrations, its clock, who locks it, and what makes it fast and safe."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from django.db.migrations.executor import MigrationExecutor
 
 from eventbridge.doctor.visit import Note, broken, doubtful, fine
 from eventbridge.models import OutboxEntry
+from eventbridge.outage import is_busy
 from eventbridge.wording import age, count, one_line
 
 _APP = "eventbridge"
 _DRIFT = 2.0
 _MANY_DEAD = 100_000
 _LONG = 300
+_SHORT = 3
 _NOW = {
     "postgresql": "extract(epoch FROM clock_timestamp())",
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
@@ -36,6 +38,8 @@ def look(alias: str) -> Iterator[Note]:
             yield from _clock(cursor, connection.vendor)
             if connection.vendor == "postgresql":
                 yield from _postgresql(cursor)
+            else:
+                yield from _sqlite(cursor)
     except (OperationalError, InterfaceError):
         return
 
@@ -71,6 +75,36 @@ def _clock(cursor: CursorWrapper, vendor: str) -> Iterator[Note]:
         yield doubtful(text, "Have both follow the same time (chrony, systemd-timesyncd).")
     else:
         yield fine("its clock agrees with this machine's")
+
+
+# --- SQLite --------------------------------------------------------------------------------------
+
+
+def _sqlite(cursor: CursorWrapper) -> Iterator[Note]:
+    """It has one lock for all who write: whoever keeps it stops everything, and the heartbeats as well."""
+    cursor.execute(f"PRAGMA busy_timeout = {_SHORT * 1000}")  # of this connection, which is closed after the visit
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+        # That alone succeeds in a file that may only be read; a statement that changes no row does not.
+        cursor.execute(f"UPDATE {_TABLES[0]} SET event_id = event_id WHERE 1 = 0")  # noqa: S608
+        cursor.execute("ROLLBACK")
+    except OperationalError as error:
+        mend = "Let this user write to the file and to its folder, and free the disk."
+        yield _locked() if is_busy(error) else broken(f"It cannot be written to: {error}.", mend)
+    else:
+        yield fine("SQLite; nobody keeps its write lock")
+
+
+def _locked() -> Note:
+    text = (
+        f"Somebody has held its write lock for {_SHORT} s and more, so nobody can emit, relay or handle an event: a "
+        "handler or a view that hangs in its transaction, a shell, or a migration."
+    )
+    mend = (
+        "`fuser -v` with the file's name lists who has it open, and `status` who is silent: end the one that hangs. "
+        "Handlers that wait for others belong in a Consumer with atomic=False, or with a timeout."
+    )
+    return broken(text, mend)
 
 
 # --- PostgreSQL ----------------------------------------------------------------------------------

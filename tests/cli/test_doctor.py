@@ -1,6 +1,8 @@
 """eventbridge doctor: what is wrong is explained, with its mend, worst first; what is away is a finding like others."""
 
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -349,6 +351,31 @@ def test_a_database_that_is_away_is_a_finding_and_the_others_are_told(run, monke
     assert "database default  all migrations are applied" in answer.out
 
 
+@pytest.mark.sqlite
+def test_somebody_who_keeps_sqlites_write_lock_is_told(examine, monkeypatch):
+    monkeypatch.setattr(database, "_SHORT", 1)
+    other = connections.create_connection("default")
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            [finding] = [finding for finding in examine("database default") if finding["severity"]]
+            cursor.execute("ROLLBACK")
+    finally:
+        other.close()
+    assert finding["severity"] == 2
+    assert finding["what"].startswith("Somebody has held its write lock for 1 s and more, so nobody can emit")
+    assert "atomic=False" in finding["mend"]
+    assert "SQLite; nobody keeps its write lock" in [finding["what"] for finding in examine("database default")]
+
+
+@pytest.mark.sqlite
+def test_a_sqlite_file_that_cannot_be_written_to_is_told(examine, monkeypatch):
+    place = connections.settings["archive"]
+    monkeypatch.setitem(place, "NAME", f"file:{place['NAME']}?mode=ro")
+    [text] = wrong(examine("database archive"))
+    assert text == "It cannot be written to: attempt to write a readonly database."
+
+
 @pytest.mark.postgresql
 def test_what_keeps_the_outbox_fast_is_looked_at(examine, monkeypatch):
     monkeypatch.setattr(database, "_LONG", 0)
@@ -415,6 +442,37 @@ def test_a_daemon_that_does_not_answer_is_a_warning_unless_it_is_for_another_mac
     assert here["severity"] == 1
     assert "where nothing answers" in here["what"]
     assert elsewhere["what"] == "elsewhere:11: its health at 127.0.0.1:1 is for elsewhere alone"
+
+
+def test_a_daemon_that_is_there_and_cannot_write_its_heartbeat_is_not_to_be_started(run, daemon, examine, admin_client):
+    Heartbeat.objects.filter(role="relay").delete()
+    relay = daemon("eventbridge", "relay")
+    wait_for(Heartbeat.objects.filter(role="relay").exists, 20, what="its first heartbeat")
+    relay.send(signal.SIGSTOP)
+    Heartbeat.objects.filter(role="relay").update(seen_at=Now() - timedelta(minutes=5))
+    me = f"{socket.gethostname()}:{relay.pid}"
+    expected = f"The relay of database default runs ({me}), but has not written its heartbeat for 5 min: its database"
+    answer = run("status")
+    assert answer.code == 2
+    assert answer.out.startswith(expected)
+    assert answer.out.splitlines()[1] == "    manage.py eventbridge doctor"
+    assert f"silent for 5 min: {me}" in answer.out
+    assert "runs, but writes no heartbeat" in admin_client.get("/admin/eventbridge/eventbus/").content.decode()
+    finding = next(finding for finding in examine("daemons") if finding["severity"])
+    assert finding["what"].startswith(expected)
+    assert finding["mend"] == "What is found here of the broker and the databases explains it, or its log does."
+    Heartbeat.objects.filter(role="relay").update(process=f"elsewhere:{relay.pid}")
+    assert run("status").out.startswith("No relay of database default is running (last seen 5 min ago).")
+    Heartbeat.objects.filter(role="relay").update(process=me)
+    relay.kill()
+    relay.wait()
+    assert run("status").out.startswith("No relay of database default is running (last seen 5 min ago).")
+
+
+@pytest.mark.parametrize("process", [f"{socket.gethostname()}:{os.getpid()}", "x", ":"])
+def test_a_process_that_got_the_number_later_is_no_daemon(run, process):
+    Heartbeat.objects.filter(role="relay").update(process=process, seen_at=Now() - timedelta(minutes=5))
+    assert "No relay of database default is running" in run("status").out
 
 
 def test_daemons_of_which_one_is_gone_are_told_in_the_words_of_status(run):

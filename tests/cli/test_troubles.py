@@ -153,6 +153,7 @@ def test_a_consumer_that_fails_at_everything_is_seen_within_two_heartbeats(run, 
     consume("tests.cli.shop_consumers")
     out = wait_for(lambda: "has failed" in (out := run("status").out) and out, 20, 0.2, "status to say it")
     assert "since it was started" in out
+    assert Heartbeat.objects.get(role="consumer").figures["module"] == "tests.cli.shop_consumers"
     assert ": ValueError: as the note says. Mend that;" in out
 
 
