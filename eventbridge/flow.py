@@ -14,6 +14,7 @@ from eventbridge.models import BrokerBinding, TrailStep
 from eventbridge.models.trail import Rate
 from eventbridge.status import Outbox, Process, Report
 from eventbridge.topology import matches
+from eventbridge.troubles import trouble_of
 
 # The heights of cards and the gap between them, in pixels: bus.css has the same.
 _TYPE, _CONSUMER, _GAP = 40, 112, 12
@@ -55,11 +56,12 @@ class ConsumerNode:
     their next attempt, and ``in_hand`` more are in its processes' hands, as far as the embedded broker tells.
     ``types`` are those that come here.
 
-    ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad.
+    ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad. ``trouble`` is a sentence.
     """
 
     name: str
     state: str
+    trouble: str
     mood: str
     tone: str
     processes: int
@@ -158,7 +160,7 @@ def _relays(report: Report) -> Iterator[RelayNode]:
         alive = [process for process in report.of("relay", outbox.database) if process.alive]
         if not (alive or outbox.pending or outbox.parked or outbox == report.outboxes[0]):
             continue
-        state, tone = _state(alive)
+        state, tone = _state(report.of("relay", outbox.database))
         each_second = sum(pulse(process, "relayed") for process in alive)
         yield RelayNode(outbox=outbox, state=state, tone=tone, each_second=each_second)
 
@@ -166,11 +168,14 @@ def _relays(report: Report) -> Iterator[RelayNode]:
 def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> ConsumerNode:
     alive = [process for process in report.of("consumer", name) if process.alive]
     dead = [found for found in report.dead_letters if found.consumer == name]
-    state, mood = _state(alive)
+    state, mood = _state(report.of("consumer", name))
+    if trouble := trouble_of(report, name):
+        state, mood = trouble.state, "busy"
     failed = sum(pulse(process, "failed") for process in alive)
     return ConsumerNode(
         name=name,
         state=state,
+        trouble=trouble.what if trouble else "",
         mood=mood,
         tone="busy" if mood == "good" and failed else mood,
         processes=len(alive),
@@ -186,9 +191,11 @@ def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> Consum
     )
 
 
-def _state(alive: Sequence[Process]) -> tuple[str, str]:
+def _state(processes: Sequence[Process]) -> tuple[str, str]:
     """In words, with the reason; and good, busy or bad. One that works makes up for those that stand by."""
-    states = {process.state: str(process.figures.get("why") or "") for process in alive}
+    states = {process.state: str(process.figures.get("why") or "") for process in processes if process.alive}
+    if not states and any(process.mute for process in processes):
+        return "runs, but writes no heartbeat", "bad"
     for state, tone in (("ready", "good"), ("starting", "busy"), ("paused", "busy"), ("standby", "busy")):
         if state in states:
             return state, tone

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
 
+from eventbridge.audit import audit
 from eventbridge.cli.arguments import Commands, add_database, command
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import need_database
@@ -17,6 +19,7 @@ from eventbridge.wording import count
 
 _MOST_DAYS = 36_500
 _CHUNK = 5_000
+_DAY = 86_400
 
 
 def add_to(commands: Commands[Any]) -> None:
@@ -40,26 +43,34 @@ def add_to(commands: Commands[Any]) -> None:
 
 
 def prune(console: Console, options: Namespace) -> None:
-    days = settings.INBOX_RETENTION / 86400 if options.older is None else options.older
+    days = settings.INBOX_RETENTION / _DAY if options.older is None else options.older
     if not 0 <= days <= _MOST_DAYS:
         raise CommandError(f"--older is a number of days, from 0 to {_MOST_DAYS:,}.")
     older = timedelta(days=days)
     need_database(options.database)
-    inbox, total = InboxEntry.objects.using(options.database), 0
-    with console.progress("forgotten") as progress:
-        while chunk := inbox.prune(older):
-            total += chunk
-            progress(chunk)
+    inbox = InboxEntry.objects.using(options.database)
+    total = _forget(console, options.database, f"inbox, older than {days:g} days", lambda: inbox.prune(older))
     console.say(f"Forgot {count(total, 'event')} handled more than {days:g} days ago.")
     if options.older is None:
         _prune_trail(console, options.database)
 
 
 def _prune_trail(console: Console, database: str) -> None:
-    steps, total = TrailStep.objects.using(database), 0
-    with console.progress("forgotten") as progress:
-        while chunk := steps.prune(settings.TRAIL_RETENTION, _CHUNK):
-            total += chunk
-            progress(chunk)
-    if total:
+    steps, retention = TrailStep.objects.using(database), settings.TRAIL_RETENTION
+    about = f"event trail, older than {retention / _DAY:g} days"
+    if total := _forget(console, database, about, lambda: steps.prune(retention, _CHUNK)):
         console.say(f"Forgot {count(total, 'step')} of the event trail.")
+
+
+def _forget(console: Console, database: str, about: str, prune_some: Callable[[], int]) -> int:
+    """Chunk by chunk, until there are no more; write down how many. What is interrupted is written down, too."""
+    total = 0
+    try:
+        with console.progress("forgotten") as progress:
+            while chunk := prune_some():
+                total += chunk
+                progress(chunk)
+    finally:
+        if total:
+            audit("prune", total, about=about, using=database)
+    return total

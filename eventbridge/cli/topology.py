@@ -7,8 +7,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.core.management.base import CommandError
+from django.db import DatabaseError, InterfaceError, router
 
 from eventbridge import assembly
+from eventbridge.audit import audit, these
 from eventbridge.cli.arguments import Commands, command
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import consumers_of, need_broker
@@ -17,6 +19,7 @@ from eventbridge.consumer import Consumer
 from eventbridge.definitions import definitions, users
 from eventbridge.errors import TopologyMismatch
 from eventbridge.event import event_types
+from eventbridge.models import Audit
 from eventbridge.topology import topology_of
 from eventbridge.wording import count
 
@@ -87,9 +90,20 @@ def _apply(console: Console, consumers: list[Consumer]) -> int:
         # Even if nothing is missing: what is there may be made otherwise, and this says so.
         assembly.declare(topology)
     except TopologyMismatch as error:
+        left = assembly.missing(topology)
+        _write_down(console, [line for line in missing if line not in left])
         raise CommandError(str(error)) from error
+    _write_down(console, missing)
     console.say("\n".join(f"created {line}" for line in missing) or "Nothing was missing.", "success")
     return 0
+
+
+def _write_down(console: Console, created: list[str]) -> None:
+    """In the audit. Whoever may declare things on the broker need not have a database."""
+    try:
+        audit("topology --apply", len(created), about=these(created), using=router.db_for_write(Audit))
+    except (DatabaseError, InterfaceError) as error:
+        console.warn(f"The audit could not be written: {str(error).strip()}")
 
 
 def _export(console: Console, consumers: list[Consumer], *, with_users: bool) -> int:

@@ -163,8 +163,10 @@ class Examination:
 
     product: str = ""
     version: str = ""
-    certificate_ends: float | None = None
-    """Of the broker, in seconds since the epoch; None without TLS."""
+    certificates_end: dict[str, float] = field(default_factory=dict)
+    """Of each broker that answers, by host and port, in seconds since the epoch; empty without TLS."""
+    away: dict[str, str] = field(default_factory=dict)
+    """Why brokers of the list do not answer, though another one does."""
     blocked: bool = False
     """Whether it takes nothing from publishers (an alarm). What may be written is not known then."""
     missing: list[str] = field(default_factory=list)

@@ -76,7 +76,8 @@ class Publisher:
     def depth(self, queue: str) -> int | None:
         try:
             with _available(self.alias):
-                return BrokerMessage.objects.using(self.alias).filter(queue=queue, lease="").count()
+                # Not what waits for its next attempt: RabbitMQ has that in the rungs, not in the queue.
+                return BrokerMessage.objects.using(self.alias).ready(queue).count()
         except Unavailable:
             return None
 
