@@ -29,7 +29,7 @@ from eventbridge import telemetry
 from eventbridge.conf import settings
 from eventbridge.errors import EventbridgeError, InvalidEvent
 from eventbridge.event import Event, event_type_of, event_types
-from eventbridge.transactions import must_be_intact
+from eventbridge.transactions import all_or_nothing, must_be_intact
 from eventbridge.values import plain
 from eventbridge.wire import encode
 
@@ -70,7 +70,7 @@ def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime |
 
     if type(data) in event_types:
         raise TypeError("emit_many() takes several events; use emit() for one")
-    with transaction.mark_for_rollback_on_error(alias):
+    with all_or_nothing(alias):
         events = [_about(item, alias, time) for item in data]
         telemetry.creating.send_robust(OutboxEntry, events=events, using=alias)
         _outbox(alias).record([_entry(event) for event in events])
@@ -174,7 +174,7 @@ class Bridge:
         if signal in MODEL_SIGNALS and kwargs.get("raw"):
             return
         using = _alias(kwargs.get("using"))
-        with transaction.mark_for_rollback_on_error(using):
+        with all_or_nothing(using):
             found = self._receive(signal=signal, sender=sender, **kwargs)
             if found:
                 emit_many(found, using=using)
@@ -263,6 +263,8 @@ def _save_atomically(model: Any) -> None:
         using = given or router.db_for_write(type(self), instance=self)
         if connections[using].in_atomic_block:
             return original(self, *args, **kwargs)
+        if not connections[using].get_autocommit():
+            connections[using].validate_no_broken_transaction()  # which atomic() forgets
         with transaction.atomic(using=using, savepoint=False):
             opened = connections[using].connection
             saved = original(self, *args, **kwargs)
