@@ -225,7 +225,7 @@ def _bad_bridge(bridge: Bridge) -> Iterator[CheckMessage]:
         bridge.types  # noqa: B018 - reads the annotation
     except EventbridgeError as error:
         yield _error(12, f"{error}.", "Annotate what it returns: -> BookSaved | None.")
-    names = [MODEL_SIGNALS[signal] for signal in bridge.signals if signal in MODEL_SIGNALS]
+    names = [MODEL_SIGNALS[signal] for signal in bridge.kinds if signal in MODEL_SIGNALS]
     if names and bridge.sender is None:
         text = f"{bridge} receives {', '.join(names)} of every model there is."
         yield _error(13, text, "Give it a sender: @bridge(post_save, sender=Book).")
@@ -242,7 +242,7 @@ def _bad_bridge(bridge: Bridge) -> Iterator[CheckMessage]:
 
 def _bad_name(bridge: Bridge) -> Iterator[CheckMessage]:
     """Django's model signals know a model by its name; custom signals do not."""
-    of_models = [isinstance(signal, ModelSignal) for signal in bridge.signals]
+    of_models = [isinstance(signal, ModelSignal) for signal in bridge.kinds]
     if bridge.model and not all(of_models):
         text = f"{bridge} is never called: a custom signal does not know its sender by the name {bridge.sender!r}."
         yield _error(16, text, "Give it the class itself, or no sender.")
@@ -253,7 +253,7 @@ def _bad_name(bridge: Bridge) -> Iterator[CheckMessage]:
 
 def _deleted_by_the_database(bridge: Bridge, model: type[models.Model]) -> Iterator[CheckMessage]:
     """Django 6.1's DB_CASCADE deletes rows without a signal (docs/releases/6.1)."""
-    if not {signals.pre_delete, signals.post_delete} & set(bridge.signals):
+    if not {signals.pre_delete, signals.post_delete} & set(bridge.kinds):
         return
     cascade = getattr(models, "DB_CASCADE", None)
     for field in model._meta.get_fields():
@@ -265,7 +265,7 @@ def _deleted_by_the_database(bridge: Bridge, model: type[models.Model]) -> Itera
 
 def _far_from_an_outbox(bridge: Bridge, model: type[models.Model]) -> Iterator[CheckMessage]:
     """The event is written where the change is, so the router must let the outbox in there."""
-    if not any(isinstance(signal, ModelSignal) for signal in bridge.signals):
+    if not any(isinstance(signal, ModelSignal) for signal in bridge.kinds):
         return
     alias = router.db_for_write(model)
     if not router.allow_migrate_model(alias, OutboxEntry):
