@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from eventbridge.cli.arguments import Commands, add_database, command
+from eventbridge.cli.arguments import Commands, add_database, add_json, command
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import need_database
 from eventbridge.conf import settings
@@ -36,6 +37,7 @@ def add_to(commands: Commands[Any]) -> None:
         examples=("prune", "prune --older 90"),
     )
     parser.add_argument("--older", type=float, metavar="DAYS", help="than so many (default: INBOX_RETENTION, 30)")
+    add_json(parser)
     add_database(parser)
 
 
@@ -45,21 +47,20 @@ def prune(console: Console, options: Namespace) -> None:
         raise CommandError(f"--older is a number of days, from 0 to {_MOST_DAYS:,}.")
     older = timedelta(days=days)
     need_database(options.database)
-    inbox, total = InboxEntry.objects.using(options.database), 0
-    with console.progress("forgotten") as progress:
-        while chunk := inbox.prune(older):
-            total += chunk
-            progress(chunk)
-    console.say(f"Forgot {count(total, 'event')} handled more than {days:g} days ago.")
-    if options.older is None:
-        _prune_trail(console, options.database)
+    inbox, trail = InboxEntry.objects.using(options.database), TrailStep.objects.using(options.database)
+    events = _all_of(console, lambda: inbox.prune(older))
+    steps = _all_of(console, lambda: trail.prune(settings.TRAIL_RETENTION, _CHUNK)) if options.older is None else 0
+    if options.json:
+        return console.json({"events": events, "trail_steps": steps})
+    console.say(f"Forgot {count(events, 'event')} handled more than {days:g} days ago.")
+    return console.say(f"Forgot {count(steps, 'step')} of the event trail.") if steps else None
 
 
-def _prune_trail(console: Console, database: str) -> None:
-    steps, total = TrailStep.objects.using(database), 0
+def _all_of(console: Console, chunk: Callable[[], int]) -> int:
+    """Forget chunk by chunk; return how many there were."""
+    total = 0
     with console.progress("forgotten") as progress:
-        while chunk := steps.prune(settings.TRAIL_RETENTION, _CHUNK):
-            total += chunk
-            progress(chunk)
-    if total:
-        console.say(f"Forgot {count(total, 'step')} of the event trail.")
+        while forgotten := chunk():
+            total += forgotten
+            progress(forgotten)
+    return total
