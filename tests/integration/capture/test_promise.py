@@ -162,6 +162,27 @@ def test_a_save_that_another_receiver_rolls_back_in_silence_says_so(bridged, rec
     assert (texts(), recorded()) == ([], [])
 
 
+@pytest.mark.usefixtures("bridged")
+def test_a_receiver_that_insists_on_the_outermost_transaction_fails_once_its_model_is_bridged():
+    """The price that docs/explanation/decisions/atomic-saves.md names, and the way out that it gives."""
+
+    def insists(**kwargs: Any) -> None:
+        with transaction.atomic(durable=True):
+            Tag.objects.create(name="apart")
+
+    def puts_off(**kwargs: Any) -> None:
+        transaction.on_commit(insists)
+
+    signals.post_save.connect(insists, sender=Note)
+    with pytest.raises(RuntimeError, match="durable"):
+        Note.objects.create(text="a")
+    signals.post_save.disconnect(insists, sender=Note)
+    signals.post_save.connect(puts_off, sender=Note)
+    Note.objects.create(text="b")
+    assert texts() == ["b"]
+    assert Tag.objects.filter(name="apart").exists()
+
+
 @pytest.mark.usefixtures("failing")
 def test_a_receiver_that_raises_stops_a_deletion():
     Note.objects.bulk_create([Note(text="bad"), Note(text="good")])
