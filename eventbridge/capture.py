@@ -104,19 +104,30 @@ def _about(data: Any, alias: str, time: datetime | None) -> Event[Any]:
     if isinstance(data, type):
         raise TypeError(f"emit an instance, as in {data.__name__}(…), not the class")
     if time is not None and not isinstance(time, datetime):
-        raise InvalidEvent(f"time is a datetime that knows its time zone, not {time!r}")
+        raise _told(data, InvalidEvent(f"time is a datetime that knows its time zone, not {time!r}"))
     return Event.about(data, source=source_of(alias), time=time, schemas=settings.SCHEMA_URL)
 
 
 def _entry(event: Event[Any]) -> NewEntry:
     from eventbridge.models.outbox import NewEntry
 
-    body = encode(event, _text)
+    try:
+        body = encode(event, _text)
+    except InvalidEvent as error:
+        _told(event.data, error)
+        raise
     if len(body) > settings.MAX_EVENT_BYTES:
-        raise InvalidEvent(_too_large(event, len(body)))
+        raise _told(event.data, InvalidEvent(_too_large(event, len(body))))
     kind = event_type_of(type(event.data))
     headers = json.dumps({"traceparent": event.traceparent}) if event.traceparent else ""
     return NewEntry(event.id, event.type, kind.mandatory, headers, body.decode())
+
+
+def _told(data: Any, error: InvalidEvent) -> InvalidEvent:
+    """The error, after whoever watches was told of it: the emitter's own code may catch it."""
+    kind = event_types.get(type(data))
+    telemetry.invalid.send_robust(type(data), type=kind.name if kind else "", error=error)
+    return error
 
 
 def _text(value: Any) -> Any:
@@ -215,7 +226,8 @@ class Bridge:
         found = _as_list(returned)
         for item in found:
             if type(item) not in self.types:
-                raise InvalidEvent(f"{self} returned a {type(item).__name__}, which its annotation does not name")
+                why = f"{self} returned a {type(item).__name__}, which its annotation does not name"
+                raise _told(item, InvalidEvent(why))
         return found
 
     @functools.cached_property

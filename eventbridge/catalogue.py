@@ -104,11 +104,9 @@ def _masked(value: Any) -> Any:
 
 
 def _type_entry(kind: EventType, consumers: Iterable[Consumer]) -> TypeEntry:
-    doc = inspect.getdoc(kind.payload) or ""
-    generated = doc.startswith(f"{kind.payload.__name__}(")  # what dataclass writes where nobody did
     return TypeEntry(
         name=kind.name,
-        description="" if generated else doc,
+        description=kind.description,
         key=kind.key,
         mandatory=kind.mandatory,
         payload=_dotted(kind.payload),

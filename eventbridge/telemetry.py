@@ -22,6 +22,9 @@ creating = Signal()
 """``events`` (a list), ``using``: about to be recorded; a receiver may put another in an event's place."""
 emitted = Signal()
 """``events``, ``using``: recorded in the outbox; the transaction may still roll back."""
+invalid = Signal()
+"""``type``, ``error``: an event does not fit its type, or is too large, and was not recorded. ``error`` is raised
+where it was emitted; ``type`` is empty if a bridge returned no event at all."""
 publishing = Signal()
 """``messages``, ``using``: a batch is about to be published; a receiver may add to their headers."""
 published = Signal()
@@ -31,6 +34,9 @@ relayed = Signal()
 """``entries``, ``seconds``, ``using``: a batch was confirmed by the broker, or nobody wanted it."""
 parked = Signal()
 """``entry``, ``reason``, ``using``: the broker will not take this event; see ``eventbridge outbox list``."""
+ousted = Signal()
+"""``using``, ``holder``: a relay's lease ran out while it held it, and another relay took it over. What it published
+last may be published again."""
 began = Signal()
 """``consumer``, ``event``, ``message``, ``attempt``: a handler is about to run, in this thread."""
 ended = Signal()
@@ -45,7 +51,7 @@ duplicate = Signal()
 retried = Signal()
 """``consumer``, ``event``, ``message``, ``attempt``, ``after``, ``error``: it will be tried again."""
 died = Signal()
-"""``consumer``, ``letter``: a message became a dead letter."""
+"""``consumer``, ``letter``, ``event``: a message became a dead letter; ``event`` is None if it could not be read."""
 replayed = Signal()
 """``letter``, ``using``: its consumer took up a dead letter that was marked for replay."""
 hindered = Signal()
@@ -92,6 +98,12 @@ def _log_relayed(sender: Any, entries: Any, seconds: float, **kwargs: Any) -> No
 def _log_parked(sender: Any, entry: Any, reason: str, **kwargs: Any) -> None:
     told = {"outcome": "parked", "event_id": entry.event_id, "type": entry.type, "reason": reason}
     _say(logging.ERROR, "parked %s %s: %s (see: eventbridge outbox list)", entry.type, entry.event_id, reason, **told)
+
+
+@receiver(ousted)
+def _log_ousted(sender: Any, using: str, **kwargs: Any) -> None:
+    text = "another relay took over the outbox of %s before this one gave it back; some events may be published twice"
+    _say(logging.WARNING, text, using, outcome="ousted", database=using)
 
 
 @receiver(hook_failed)

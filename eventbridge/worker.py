@@ -289,7 +289,7 @@ class Worker:
         self._unmark(delivery, event)
         self.patiently.on_our_own(lambda: letters.bury(letter))
         delivery.ack()
-        telemetry.died.send_robust(Worker, consumer=self.consumer, letter=letter)
+        telemetry.died.send_robust(Worker, consumer=self.consumer, letter=letter, event=event)
 
     def _unmark(self, delivery: Delivery, event: Event[Any] | None) -> None:
         """A suspect's attempts end here: from now on the ladder, or the dead letter, counts."""

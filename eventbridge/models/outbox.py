@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Exists
 from django.db.models.functions import Now
 
-from eventbridge.models import sql
+from eventbridge.models import doorbell, sql
 from eventbridge.models.lease import Lease
 
 _BATCH_BYTES = 8 * 1024 * 1024
@@ -51,9 +51,10 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
     def record(self, entries: Sequence[NewEntry]) -> None:
         """Write entries in this order, by one statement (on SQLite for up to 6,400 of them).
 
-        Part of the transaction that is open on this database; by itself if there is none.
+        Part of the transaction that is open on this database; by itself if there is none. A relay that
+        sleeps is woken by the commit.
         """
-        sql.insert(self.db, TABLE, entries)
+        sql.insert(self.db, TABLE, entries, doorbell.ring(self.db))
 
     def pending(self, limit: int, size: int = _BATCH_BYTES, above: int = 0) -> list[PendingEntry]:
         """The oldest entries that are not parked, in the order of their ids: at least one, if there is one.

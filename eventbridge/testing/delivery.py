@@ -125,6 +125,9 @@ class _Broker:
     def depth(self, queue: str) -> int | None:
         return None
 
+    @property
+    def certificate_ends(self) -> None: ...
+
     def close(self, deadline: float) -> None:
         """Nothing to close."""
 

@@ -88,6 +88,10 @@ class Publisher(Protocol):
     def depth(self, queue: str) -> int | None:
         """Messages that wait in ``queue`` (not those in a consumer's hands). None: not known."""
 
+    @property
+    def certificate_ends(self) -> float | None:
+        """When the broker's certificate, as last seen, expires (seconds since the epoch). None: it showed none."""
+
     def close(self, deadline: float) -> None:
         """Close within ``deadline`` seconds, whatever state the link is in."""
 

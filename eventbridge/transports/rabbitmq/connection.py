@@ -95,6 +95,12 @@ def connect(options: Options, role: str, extra: dict[str, Any] | None = None) ->
     raise Unavailable("no broker answers: " + "; ".join(refusals))
 
 
+def certificate_ends(link: amqp.Connection) -> float | None:
+    """When the broker's certificate expires (seconds since the epoch). None: the link is without TLS."""
+    certificate = link.sock.getpeercert() if isinstance(link.sock, ssl.SSLSocket) else None
+    return ssl.cert_time_to_seconds(str(certificate["notAfter"])) if certificate else None
+
+
 def _connect(broker: Endpoint, options: Options, role: str, patience: float, extra: dict[str, Any]) -> amqp.Connection:
     client = Connection(  # type: ignore[no-untyped-call]
         # An IPv6 address must be in brackets: py-amqp splits "host:port" at the last colon.

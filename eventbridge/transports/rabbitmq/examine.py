@@ -6,7 +6,6 @@ refuses, or forgets, for another reason: so nothing is made, published or taken.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from amqp.exceptions import AccessRefused, ChannelError, NotFound
 from eventbridge.topology import LOST, Exchange, Queue, Topology
 from eventbridge.transports import Options
 from eventbridge.transports.examination import Examination, Write
+from eventbridge.transports.rabbitmq.connection import certificate_ends
 from eventbridge.transports.rabbitmq.declare import attempt, declare_one, linked, look_for, missing, problem_with
 
 
@@ -29,7 +29,7 @@ def examine(options: Options, topology: Topology, *, writes: Sequence[Write], re
     with linked(options, "doctor", {"on_blocked": _on_blocked}) as link:
         found.product = str(link.server_properties.get("product", ""))
         found.version = str(link.server_properties.get("version", ""))
-        found.certificate_ends = _certificate_ends(link.sock)
+        found.certificate_ends = certificate_ends(link)
         _look_at(link, topology, found)
         found.unreadable = [queue for queue in reads if isinstance(attempt(link, queue, _take_none), AccessRefused)]
         try:
@@ -41,11 +41,6 @@ def examine(options: Options, topology: Topology, *, writes: Sequence[Write], re
 
 def _on_blocked(_reason: str) -> None:
     raise _Blocked
-
-
-def _certificate_ends(sock: object) -> float | None:
-    certificate = sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None
-    return ssl.cert_time_to_seconds(str(certificate["notAfter"])) if certificate else None
 
 
 def _look_at(link: amqp.Connection, topology: Topology, found: Examination) -> None:

@@ -65,6 +65,11 @@ class Publisher:
         except Unavailable:
             return None
 
+    @property
+    def certificate_ends(self) -> float | None:
+        """Of the broker of the last link. None: no TLS, or there was no link yet."""
+        return self._link.certificate_ends
+
     def close(self, deadline: float) -> None:
         """Close within ``deadline`` seconds, whatever state the link is in. It stays closed."""
         self._link.close(deadline)

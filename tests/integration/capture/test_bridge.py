@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.core import serializers
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.db.models import signals
 from django.dispatch import Signal
 
@@ -383,7 +383,7 @@ def test_several_events_of_one_receiver_are_one_insert(signal, django_assert_num
     def happened(**kwargs: Any) -> list[Happened]:
         return [Happened(what=str(number)) for number in range(50)]
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(1 + (connection.vendor == "postgresql")):  # whether to wake the relay
         signal.send(sender=None)
     assert OutboxEntry.objects.count() == 50
 
