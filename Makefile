@@ -7,13 +7,17 @@ PYTHON ?= python3
 ifeq ($(PYTHON),python3)
 VENV ?= .venv
 else
-VENV ?= .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+ifeq ($(PYTHON_VERSION),)
+$(error $(PYTHON) does not run here: give its full path, as in make … PYTHON=/path/to/python3.13)
+endif
+VENV ?= .venv-$(PYTHON_VERSION)
 endif
 PY := $(VENV)/bin/python
 BIN := $(CURDIR)/$(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgresql check audit chaos fuzz pages bench clean
+.PHONY: help demo test test-sqlite test-postgresql check audit chaos growth soak fuzz pages bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -129,7 +129,7 @@ def _bridge_entry(bridge: Bridge) -> BridgeEntry:
     sender = bridge.sender
     return BridgeEntry(
         function=str(bridge),
-        signals=[_name_of(signal, bridge) for signal in bridge.signals],
+        signals=[_name_of(signal, bridge) for signal in bridge.kinds],
         sender=sender if isinstance(sender, str) else _dotted(sender) if sender is not None else "",
         emits=[event_types[cls].name for cls in _emitted(bridge)],
     )

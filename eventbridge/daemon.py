@@ -120,7 +120,7 @@ class Daemon:
     def _drain(self) -> int:
         self._supervisor.stopping(self.shutdown_timeout)
         for part in self.parts:
-            telemetry.changed.send_robust(Daemon, daemon=f"{part.role} {part.name}", state="stopping")
+            telemetry.changed.send_robust(Daemon, daemon=f"{part.role} {part.name}", state="stopping", why="")
         finished = [self._joined(part) for part in self.parts]
         if not all(finished):
             return EXIT_UNFINISHED  # at once: what hangs may have locked the database

@@ -31,9 +31,9 @@ published = Signal()
 """``entries``, ``outcomes``, ``seconds``, ``using``: what the broker said to each of a batch; None: nothing, or
 no more was heard. What is neither confirmed, refused nor unwanted stays in the outbox."""
 relayed = Signal()
-"""``entries``, ``seconds``: a batch was confirmed by the broker, or nobody wanted it."""
+"""``entries``, ``seconds``, ``using``: a batch was confirmed by the broker, or nobody wanted it."""
 parked = Signal()
-"""``entry``, ``reason``: the broker will not take this event; see ``eventbridge outbox list``."""
+"""``entry``, ``reason``, ``using``: the broker will not take this event; see ``eventbridge outbox list``."""
 ousted = Signal()
 """``using``, ``holder``: a relay's lease ran out while it held it, and another relay took it over. What it published
 last may be published again."""
@@ -47,7 +47,7 @@ hook_failed = Signal()
 handled = Signal()
 """``consumer``, ``event``, ``attempt``, ``seconds``, ``batch``: a handler did its work."""
 duplicate = Signal()
-"""``consumer``, ``event``: it had been handled before, and was skipped."""
+"""``consumer``, ``event``, ``attempt``: it had been handled before, and was skipped."""
 retried = Signal()
 """``consumer``, ``event``, ``message``, ``attempt``, ``after``, ``error``: it will be tried again."""
 died = Signal()
@@ -59,9 +59,10 @@ hindered = Signal()
 overdue = Signal()
 """``consumer``, ``message``, ``seconds``, ``stack``: a handler ran past the timeout; the process exits."""
 changed = Signal()
-"""``daemon``, ``state``, ``why``: a daemon changed its state: ready, waiting, standby, stopping, …
+"""``daemon``, ``state``, ``why``: a daemon is starting, ready, waiting, standby, paused, stopping or failed; or it is
+warned, and goes on. ``why`` is empty where there is nothing to say.
 
-While it waits for the end of an outage it says so again, once a minute."""
+While it waits for the end of an outage, or is paused, it says so again, once a minute."""
 
 
 def _say(level: int, text: str, *values: Any, **fields: Any) -> None:
@@ -179,7 +180,7 @@ def _log_overdue(sender: Any, consumer: Any, message: Any, seconds: float, stack
 
 
 @receiver(changed)
-def _log_changed(sender: Any, daemon: str, state: str, why: str = "", **kwargs: Any) -> None:
+def _log_changed(sender: Any, daemon: str, state: str, why: str, **kwargs: Any) -> None:
     level = {"waiting": logging.WARNING, "warned": logging.WARNING, "failed": logging.CRITICAL}.get(state, logging.INFO)
     told = {"daemon": daemon, "state": state, "why": why or None}
     _say(level, "%s is %s%s", daemon, state, f": {why}" if why else "", **told)

@@ -111,6 +111,10 @@ class Console:
 
     # --- for programs ------------------------------------------------------------------------
 
+    def for_programs(self) -> Console:
+        """One that leaves out what is said: the result will be JSON. It still asks, warns and shows progress."""
+        return Console(_Nowhere(), self._err, self._style)
+
     def json(self, value: Any) -> None:
         """Write one JSON document, in ASCII."""
         self._out.write(json.dumps(value, indent=2, default=_jsonable), style_func=str)
@@ -133,6 +137,17 @@ class Console:
             yield meter.add
         finally:
             meter.clear()
+
+
+class _Nowhere:
+    """A stream of which nothing is seen."""
+
+    def write(
+        self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None
+    ) -> None: ...
+    def flush(self) -> None: ...
+    def isatty(self) -> bool:
+        return False
 
 
 class _Meter:

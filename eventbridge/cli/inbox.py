@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from eventbridge.audit import audit
-from eventbridge.cli.arguments import Commands, add_database, command
+from eventbridge.cli.arguments import Commands, add_database, add_json, command
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import need_database
 from eventbridge.conf import settings
@@ -39,6 +39,7 @@ def add_to(commands: Commands[Any]) -> None:
         examples=("prune", "prune --older 90"),
     )
     parser.add_argument("--older", type=float, metavar="DAYS", help="than so many (default: INBOX_RETENTION, 30)")
+    add_json(parser)
     add_database(parser)
 
 
@@ -48,18 +49,16 @@ def prune(console: Console, options: Namespace) -> None:
         raise CommandError(f"--older is a number of days, from 0 to {_MOST_DAYS:,}.")
     older = timedelta(days=days)
     need_database(options.database)
-    inbox = InboxEntry.objects.using(options.database)
-    total = _forget(console, options.database, f"inbox, older than {days:g} days", lambda: inbox.prune(older))
-    console.say(f"Forgot {count(total, 'event')} handled more than {days:g} days ago.")
+    inbox, trail = InboxEntry.objects.using(options.database), TrailStep.objects.using(options.database)
+    events = _forget(console, options.database, f"inbox, older than {days:g} days", lambda: inbox.prune(older))
+    retention, steps = settings.TRAIL_RETENTION, 0
     if options.older is None:
-        _prune_trail(console, options.database)
-
-
-def _prune_trail(console: Console, database: str) -> None:
-    steps, retention = TrailStep.objects.using(database), settings.TRAIL_RETENTION
-    about = f"event trail, older than {retention / _DAY:g} days"
-    if total := _forget(console, database, about, lambda: steps.prune(retention, _CHUNK)):
-        console.say(f"Forgot {count(total, 'step')} of the event trail.")
+        about = f"event trail, older than {retention / _DAY:g} days"
+        steps = _forget(console, options.database, about, lambda: trail.prune(retention, _CHUNK))
+    if options.json:
+        return console.json({"events": events, "trail_steps": steps})
+    console.say(f"Forgot {count(events, 'event')} handled more than {days:g} days ago.")
+    return console.say(f"Forgot {count(steps, 'step')} of the event trail.") if steps else None
 
 
 def _forget(console: Console, database: str, about: str, prune_some: Callable[[], int]) -> int:

@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, router
 
 from eventbridge import assembly
 from eventbridge.audit import audit, these
-from eventbridge.cli.arguments import Commands, command
+from eventbridge.cli.arguments import Commands, add_json, command
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import consumers_of, need_broker
 from eventbridge.conf import settings
@@ -59,6 +59,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "modules", nargs="*", metavar="MODULE", help="modules of consumers (default: EVENTBRIDGE['CONSUMERS'])"
     )
+    add_json(parser)
 
 
 def run(console: Console, options: Namespace) -> int:
@@ -70,11 +71,15 @@ def run(console: Console, options: Namespace) -> int:
         console.warn("No consumers are named: this is only what all of them share.")
     if options.export:
         return _export(console, consumers, with_users=options.users)
-    return _apply(console, consumers) if options.apply else _plan(console, consumers)
+    act = _apply if options.apply else _plan
+    return act(console, consumers, as_json=options.json)
 
 
-def _plan(console: Console, consumers: list[Consumer]) -> int:
+def _plan(console: Console, consumers: list[Consumer], *, as_json: bool) -> int:
     missing = assembly.missing(topology_of(consumers))
+    if as_json:
+        console.json({"missing": missing})
+        return 1 if missing else 0
     if not missing:
         console.say("Nothing is missing.", "success")
         return 0
@@ -83,7 +88,7 @@ def _plan(console: Console, consumers: list[Consumer]) -> int:
     return 1
 
 
-def _apply(console: Console, consumers: list[Consumer]) -> int:
+def _apply(console: Console, consumers: list[Consumer], *, as_json: bool) -> int:
     topology = topology_of(consumers)
     missing = assembly.missing(topology)
     try:
@@ -94,7 +99,10 @@ def _apply(console: Console, consumers: list[Consumer]) -> int:
         _write_down(console, [line for line in missing if line not in left])
         raise CommandError(str(error)) from error
     _write_down(console, missing)
-    console.say("\n".join(f"created {line}" for line in missing) or "Nothing was missing.", "success")
+    if as_json:
+        console.json({"created": missing})
+    else:
+        console.say("\n".join(f"created {line}" for line in missing) or "Nothing was missing.", "success")
     return 0
 
 

@@ -15,7 +15,7 @@ from eventbridge.doctor.visit import Note, broken, doubtful, fine
 from eventbridge.errors import EventbridgeError, Unavailable
 from eventbridge.event import event_type_of, event_types
 from eventbridge.topology import EVENTS, LOST, rung, topology_of
-from eventbridge.transports import Examination, Write
+from eventbridge.transports.examination import Examination, Write
 from eventbridge.wording import count, one_line, without_password
 
 _APPLY = "manage.py eventbridge topology --apply"

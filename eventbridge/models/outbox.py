@@ -65,16 +65,20 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         not by a cursor: a transaction that commits late is not passed over.
         """
         columns = f"{', '.join(PendingEntry._fields[:-1])}, {sql.epoch(self.db, 'created_at')}"
-        length = sql.length(self.db, "body")
-        before = f"coalesce(sum({length}) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
+        first = f"(SELECT min(id) FROM {TABLE} WHERE parked_at IS NULL AND id > %(above)s)"
         # Without bounds PostgreSQL sorts the whole backlog for each batch, if its statistics say that there is none.
-        first = f"SELECT min(id) FROM {TABLE} WHERE parked_at IS NULL AND id > %s"
-        near = f"parked_at IS NULL AND id >= ({first}) AND id < ({first}) + %s"
-        oldest = f"SELECT *, {before} AS before FROM {TABLE} WHERE {near} ORDER BY id LIMIT %s"
-        statement = f"SELECT {columns} FROM ({oldest}) AS oldest WHERE before < %s ORDER BY id"
-        return [
-            PendingEntry._make(row) for row in sql.rows(self.db, statement, [above, above, limit * _GAPS, limit, size])
-        ]
+        statement = f"""
+            SELECT {columns} FROM (
+                SELECT *, coalesce(sum({sql.length(self.db, "body")}) OVER earlier, 0) AS before
+                FROM {TABLE}
+                WHERE parked_at IS NULL AND id >= {first} AND id < {first} + %(near)s
+                WINDOW earlier AS (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                ORDER BY id LIMIT %(limit)s
+            ) AS oldest
+            WHERE before < %(size)s ORDER BY id
+        """
+        values = {"above": above, "near": limit * _GAPS, "limit": limit, "size": size}
+        return [PendingEntry._make(row) for row in sql.rows(self.db, statement, values)]
 
     def done(self, ids: Sequence[int]) -> int:
         """Forget entries that the broker has confirmed, in one statement."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -12,6 +12,9 @@ from django.db.backends.utils import CursorWrapper
 
 _PARAMETERS = 32_000  # of one statement: SQLite takes 32,766, PostgreSQL 65,535
 SUPPORTED = ("postgresql", "sqlite")
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+"""In the order of their ``%s``, or by the names of ``%(name)s``."""
 
 
 def later(using: str) -> str:
@@ -92,14 +95,14 @@ def _insert(using: str, table: str, entries: Sequence[NamedTuple], then: str) ->
             changed(using, f"INSERT INTO {table} ({', '.join(names)}) VALUES {values}{then}", parameters)
 
 
-def run(using: str, sql: str, parameters: Sequence[Any] = ()) -> CursorWrapper:
+def run(using: str, sql: str, parameters: Parameters = ()) -> CursorWrapper:
     """Execute, and return the cursor. The caller closes it, or lets it go."""
     cursor = connections[using].cursor()
     cursor.execute(sql, parameters)
     return cursor
 
 
-def rows(using: str, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def rows(using: str, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
     """Execute, and fetch all."""
     with run(using, sql, parameters) as cursor:
         return list(cursor.fetchall())

@@ -25,6 +25,7 @@ from eventbridge.models.doorbell import FileDoorbell
 from eventbridge.outage import forget_broken_connection, is_busy
 from eventbridge.topology import EVENTS, REQUEUE, Queue, Topology, matches
 from eventbridge.transports import CONFIRMED, UNROUTABLE, Message, Options, Outcome, Scalar, scalars
+from eventbridge.transports.examination import Examination, Write
 
 LEASE = 10.0
 """Seconds after which what a dead consumer held is redelivered, unless the URL says otherwise."""
@@ -291,9 +292,7 @@ def missing(options: Options, topology: Topology) -> list[str]:
     return absent + unbound
 
 
-def examine(
-    options: Options, topology: Topology, *, writes: Sequence[transports.Write], reads: Sequence[str]
-) -> transports.Examination:
+def examine(options: Options, topology: Topology, *, writes: Sequence[Write], reads: Sequence[str]) -> Examination:
     """Whoever may use the database may do everything here: there are no rights to look at."""
     alias = _alias(options)
     with _available(alias):
@@ -305,7 +304,7 @@ def examine(
         if made.get(queue.name, queue.ordered) != queue.ordered
     ]
     product = f"the embedded broker, in database {alias}"
-    return transports.Examination(product=product, missing=missing(options, topology), other=other)
+    return Examination(product=product, missing=missing(options, topology), other=other)
 
 
 def _wanted(topology: Topology) -> dict[Queue, list[str]]:

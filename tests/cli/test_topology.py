@@ -32,6 +32,17 @@ def test_plan_lists_what_is_missing_apply_creates_it_and_then_nothing_is_missing
     assert run("topology", "--apply", CONSUMERS).out == "Nothing was missing.\n"
 
 
+def test_programs_are_told_what_is_missing_and_what_was_created_as_one_document(run):
+    planned = run("topology", "--json", CONSUMERS)
+    assert planned.code == 1
+    missing = json.loads(planned.out)["missing"]
+    assert "queue cli.mail" in missing
+    assert json.loads(run("topology", "--apply", "--json", CONSUMERS).out) == {"created": missing}
+    again = run("topology", "--plan", "--json", CONSUMERS)
+    assert (again.code, json.loads(again.out)) == (0, {"missing": []})
+    assert json.loads(run("topology", "--export", "--json", CONSUMERS).out)["queues"]
+
+
 def test_rabbitmq_lacks_what_is_planned_until_it_is_applied(run, settings, vhost):
     at(settings, vhost.url)
     assert "cli.mail" in run("topology", CONSUMERS).out

@@ -13,7 +13,8 @@ import amqp
 from amqp.exceptions import AccessRefused, ChannelError, NotFound
 
 from eventbridge.topology import LOST, Exchange, Queue, Topology
-from eventbridge.transports import Examination, Options, Write
+from eventbridge.transports import Options
+from eventbridge.transports.examination import Examination, Write
 from eventbridge.transports.rabbitmq.connection import LINK_ERRORS, certificate_ends, connect_to, endpoints
 from eventbridge.transports.rabbitmq.declare import attempt, declare_one, linked, look_for, missing, problem_with
 

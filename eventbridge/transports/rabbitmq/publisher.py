@@ -25,7 +25,7 @@ class Publisher:
 
     It connects when first used. After any doubt (a time-out, a lost link, an alarm) it throws the
     connection away, so that no late confirm can pass for that of a later message. Threads may share
-    it, which is more than the contract asks: their calls take turns.
+    it: their calls take turns.
     """
 
     def __init__(self, options: Options) -> None:
