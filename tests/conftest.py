@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import django
 import pytest
@@ -100,7 +100,6 @@ def _serve(get: Callable[[], Server], name: str, config: pytest.Config) -> Itera
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
     config.stash[REPORT].use(server.name, server.version, server.how)
-    SECRECY.keep(unquote(urlsplit(server.url).password or ""))
     yield server
     server.close()
 

@@ -25,6 +25,7 @@ def check(history: History) -> dict[str, list[str]]:
         "parked": wrongly_parked(history),
         "left": [f"{place}: {count}" for place, count in history.left.items() if count],
         "fell": fell(history),
+        "told": history.told,
         "stopped": [f"{name} ended with {code}" for name, code in history.exits.items() if code],
         "vacuous": vacuous(history),
     }

@@ -105,6 +105,8 @@ class History:
     deeds: list[Deed] = field(default_factory=list)
     misdeeds: list[tuple[str, str]] = field(default_factory=list)
     """What handlers did wrong, each with the process in which they did it."""
+    told: list[str] = field(default_factory=list)
+    """Lines of the processes' logs that have a password."""
     exits: dict[str, int] = field(default_factory=dict)
     """How each daemon ended when it was asked to, at the end."""
     fired: Counter[str] = field(default_factory=Counter)

@@ -13,7 +13,10 @@ from tests.chaos.endings import cause
 from tests.chaos.history import History
 from tests.chaos.misdeeds import ALL
 
-BUCKETS = ("lost", "twice", "ghost", "alien", "misordered", "dead", "parked", "left", "fell", "stopped", "vacuous")
+BUCKETS = (
+    *("lost", "twice", "ghost", "alien", "misordered", "dead", "parked", "left"),
+    *("fell", "told", "stopped", "vacuous"),
+)
 _SHOWN = 10
 
 

@@ -16,6 +16,7 @@ from tests.chaos.plan import DAEMONS, PRODUCERS, Fault, kinds, plan
 from tests.chaos.report import Result
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.world import World, world
+from tests.services.secrecy import SECRECY
 
 _WARM_UP = 30.0
 _STALLED = 60.0  # seconds without progress after which nothing more is expected
@@ -98,7 +99,7 @@ def _judge(wish: Wish, made: World, supervisor: Supervisor, faults: Faults) -> R
     exits = supervisor.let_go(list(DAEMONS))
     history = evidence.history(made)
     history.arrivals = witness.arrivals(made)
-    history.exits = exits
+    history.exits, history.told = exits, SECRECY.told_in(wish.folder)
     history.endings, history.deeds = supervisor.endings, supervisor.deeds
     unwanted = [event.does for event in history.committed if event.does == misdeeds.UNWANTED]
     history.fired = faults.fired + Counter(does for does, _ in history.misdeeds) + Counter(unwanted)

@@ -288,6 +288,11 @@ def test_what_the_broker_nacked_may_come_later(history: History) -> None:
     assert check(history) == {}
 
 
+def test_a_log_that_tells_a_password_is_found(history: History) -> None:
+    history.told = ["relay-1.000.log: connecting to amqp://guest:***@one"]
+    assert check(history) == {"told": history.told}
+
+
 def test_a_fault_that_never_happened_makes_a_run_vacuous(history: History) -> None:
     history.wanted = ("kill relay", "restart broker")
     assert check(history) == {"vacuous": ["restart broker never happened"]}

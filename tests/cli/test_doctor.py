@@ -24,6 +24,7 @@ from tests.services.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "archive"])
 CONSUMERS = "tests.cli.shop_consumers"
+PASSWORD = "s3cret-battery-staple"
 Finding = dict[str, Any]
 
 
@@ -64,11 +65,11 @@ def user(vhost: Vhost) -> Iterator[Callable[..., str]]:
     management, made = vhost.management, []
 
     def user(name: str, **rights: str) -> str:
-        management.put(f"/users/{quote(name)}", {"password": "s3cret", "tags": ""})
+        management.put(f"/users/{quote(name)}", {"password": PASSWORD, "tags": ""})
         made.append(name)
         nothing = {"configure": "^$", "write": "^$", "read": "^$"}
         management.put(f"/permissions/{vhost.name}/{quote(name)}", {**nothing, **rights})
-        return vhost.as_user(name, "s3cret")
+        return vhost.as_user(name, PASSWORD)
 
     yield user
     for name in made:
@@ -215,7 +216,7 @@ def test_a_broker_that_is_away_is_a_finding_without_its_password(run, at):
 
 
 def test_a_password_that_is_wrong_is_told_as_that(run, at, vhost):
-    at(vhost.as_user("guest", "wr0ng"))
+    at(vhost.as_user("guest", "wr0ng-battery-staple"))
     answer = run("doctor")
     assert answer.code == 2
     assert "    Correct user, password and virtual host in BROKER_URL" in answer.out

@@ -16,6 +16,7 @@ import pytest
 from eventbridge.topology import Binding, Exchange, Queue, Topology
 from eventbridge.transports import Options
 from tests.services.rabbitmq import RabbitMQ
+from tests.services.secrecy import SECRECY
 
 ROOT = Path(__file__).parents[2]
 _DUMP = """
@@ -70,7 +71,9 @@ class Loaded:
     def options(self, user: str) -> Options:
         """How the daemon of this user connects, with its password for development."""
         host, port = self._address.hostname, self._address.port
-        url = f"amqp://{self._prefix}{user}:{user}-development@{host}:{port}/{self._prefix}bookstore"
+        password = f"{user}-development"
+        SECRECY.keep(password)
+        url = f"amqp://{self._prefix}{user}:{password}@{host}:{port}/{self._prefix}bookstore"
         return Options(url=url, app_id="/bookstore")
 
 
