@@ -15,6 +15,7 @@ import pytest
 
 from eventbridge.topology import Binding, Exchange, Queue, Topology
 from eventbridge.transports import Options
+from tests.services.absence import absent
 from tests.services.rabbitmq import RabbitMQ
 from tests.services.secrecy import SECRECY
 
@@ -81,7 +82,7 @@ class Loaded:
 def loaded(broker: RabbitMQ, definitions: dict[str, Any]) -> Iterator[Loaded]:
     """The definitions in the broker of this run. Needs its management interface."""
     if not broker.management.answers():
-        pytest.skip("this broker has no management interface to load definitions through")
+        absent("this broker has no management interface to load definitions through")
     prefix = f"test-{uuid.uuid4().hex[:8]}-"
     broker.management.post("/definitions", _renamed(definitions, prefix))
     yield Loaded(broker, prefix)

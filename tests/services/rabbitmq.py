@@ -17,8 +17,8 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import amqp
 import kombu
-import pytest
 
+from tests.services.absence import absent
 from tests.services.choice import choose
 from tests.services.containers import ContainerHost, have_image
 from tests.services.debian import install
@@ -103,7 +103,7 @@ class Vhost:
 
     def _ask(self, kind: str) -> Any:
         if not self.management:
-            pytest.skip("this broker has no management interface to ask")
+            absent("this broker has no management interface to ask")
         return self.management.get(f"/{kind}/{quote(self.name, safe='')}")
 
 
