@@ -22,11 +22,13 @@ from eventbridge.doctor.certificates import certificate
 from eventbridge.models import BrokerQueue, Heartbeat
 from eventbridge.server import HealthServer, Page
 from tests.integration.rabbitmq.test_tls import Terminator
+from tests.services.absence import absent
 from tests.services.rabbitmq import Vhost
 from tests.services.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "archive"])
 CONSUMERS = "tests.cli.shop_consumers"
+PASSWORD = "s3cret-battery-staple"
 Finding = dict[str, Any]
 
 
@@ -82,15 +84,15 @@ def examine(run) -> Callable[..., list[Finding]]:
 def user(vhost: Vhost) -> Iterator[Callable[..., str]]:
     """``user("nobody", write="^x$")``: the URL of a user with these rights in the virtual host, and no others."""
     if not vhost.management:
-        pytest.skip("this broker has no management interface to make users by")
+        absent("this broker has no management interface to make users by")
     management, made = vhost.management, []
 
     def user(name: str, **rights: str) -> str:
-        management.put(f"/users/{quote(name)}", {"password": "s3cret", "tags": ""})
+        management.put(f"/users/{quote(name)}", {"password": PASSWORD, "tags": ""})
         made.append(name)
         nothing = {"configure": "^$", "write": "^$", "read": "^$"}
         management.put(f"/permissions/{vhost.name}/{quote(name)}", {**nothing, **rights})
-        return vhost.as_user(name, "s3cret")
+        return vhost.as_user(name, PASSWORD)
 
     yield user
     for name in made:
@@ -237,7 +239,7 @@ def test_a_broker_that_is_away_is_a_finding_without_its_password(run, at):
 
 
 def test_a_password_that_is_wrong_is_told_as_that(run, at, vhost):
-    at(vhost.as_user("guest", "wr0ng"))
+    at(vhost.as_user("guest", "wr0ng-battery-staple"))
     answer = run("doctor")
     assert answer.code == 2
     assert "    Correct user, password and virtual host in BROKER_URL" in answer.out

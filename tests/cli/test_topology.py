@@ -83,8 +83,8 @@ def test_an_exported_consumer_may_write_to_its_own_rungs_with_its_own_name_alone
     at(settings, vhost.url)
     exported = json.loads(run("topology", "--export", "--users", CONSUMERS).out)
     vhost.management.post("/definitions", exported)
-    vhost.management.put(f"/users/{quote('cli.mail')}", {"password": "p", "tags": ""})
-    publisher = Publisher(Options(url=vhost.as_user("cli.mail", "p")))
+    vhost.management.put(f"/users/{quote('cli.mail')}", {"password": "mails-battery-staple", "tags": ""})
+    publisher = Publisher(Options(url=vhost.as_user("cli.mail", "mails-battery-staple")))
     own, others = (
         Message(destination="eventbridge.retry.30s", routing_key=key, body=b"{}") for key in ("cli.mail", "cli.other")
     )

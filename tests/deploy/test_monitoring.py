@@ -1,7 +1,6 @@
 """The alert rules, the dashboard and the Kubernetes manifests: what they ask of a daemon is there."""
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from eventbridge.conf import Settings
 from eventbridge.daemon import Daemon
 from tests.deploy.test_compose import _assert_parses
+from tests.services.absence import absent
 from tests.services.hosts import NotAvailable
 from tests.services.processes import Process
 from tests.services.promtool import Promtool
@@ -137,9 +137,7 @@ def promtool() -> Promtool:
     try:
         return get_promtool()
     except NotAvailable as reason:
-        if os.environ.get("CI"):
-            pytest.fail(f"there is no promtool here: {reason}", pytrace=False)
-        pytest.skip(f"there is no promtool here: {reason}")
+        absent(f"there is no promtool here: {reason}")
 
 
 @pytest.mark.timeout(300)

@@ -195,7 +195,7 @@ def test_what_consumers_do_is_counted(daemons):
 @real
 def test_a_backlog_and_an_outage_are_seen(daemon: Start):
     emit(Nobody())
-    env = {"SHOP_METRICS": "1", "SHOP_BROKER_URL": "amqp://shop:" + quote("s3cret") + "@127.0.0.1:1//"}
+    env = {"SHOP_METRICS": "1", "SHOP_BROKER_URL": "amqp://shop:" + quote("s3cret-battery-staple") + "@127.0.0.1:1//"}
     address = address_of(daemon("eventbridge", "relay", env=env))
     pending = 'eventbridge_outbox_messages{database="default",status="pending"}'
     wait_for(lambda: scraped(address)[pending] == 1, 30, what="the backlog")

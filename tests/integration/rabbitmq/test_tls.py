@@ -1,6 +1,5 @@
 """TLS by both clients: the authority and the host's name are checked."""
 
-import shutil
 import socket
 import ssl
 import threading
@@ -13,8 +12,6 @@ import pytest
 from eventbridge.consumer import Consumer
 from eventbridge.errors import Unavailable
 from tests.contract.bench import take
-
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
 
 
 class Terminator:
