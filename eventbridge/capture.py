@@ -29,7 +29,7 @@ from eventbridge import telemetry
 from eventbridge.conf import settings
 from eventbridge.errors import EventbridgeError, InvalidEvent
 from eventbridge.event import Event, event_type_of, event_types
-from eventbridge.transactions import all_or_nothing, must_be_intact
+from eventbridge.transactions import all_or_nothing, all_or_nothing_once_written, must_be_intact
 from eventbridge.values import plain
 from eventbridge.wire import encode
 
@@ -296,10 +296,11 @@ def _with_model(sender: Any, act: Callable[[Any], None]) -> None:
 
 
 def _save_atomically(model: Any) -> None:
-    """Make ``model.save()`` in autocommit one transaction with its signals.
+    """Make ``model.save()`` in autocommit one transaction with its signals; within one, all of it or nothing.
 
     Django sends post_save after the save's own transaction (django/db/models/base.py, save_base):
-    a crash between the two would leave a change without its event.
+    a crash between the two would leave a change without its event; so would another receiver that
+    raises before the bridge is asked, where somebody catches that.
     """
     original = model.save_base
     if getattr(original, "_eventbridge", None) is model:
@@ -310,7 +311,8 @@ def _save_atomically(model: Any) -> None:
         given = args[_USING] if len(args) > _USING else kwargs.get("using")
         using = given or router.db_for_write(type(self), instance=self)
         if connections[using].in_atomic_block:
-            return original(self, *args, **kwargs)
+            with all_or_nothing_once_written(using):
+                return original(self, *args, **kwargs)
         if not connections[using].get_autocommit():
             connections[using].validate_no_broken_transaction()  # which atomic() forgets
         with transaction.atomic(using=using, savepoint=False):

@@ -14,6 +14,7 @@ from django.db import DatabaseError, connections, transaction
 
 from eventbridge.errors import RolledBack
 
+_WRITES = ("INSERT", "UPDATE", "DELETE")
 _ADVICE = "put what may fail into a transaction.atomic() of its own, and leave the connection open"
 
 
@@ -28,14 +29,36 @@ def all_or_nothing(using: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        connection = connections[using]
-        by_hand = _is_committed_by_hand(connection)
-        if connection.in_atomic_block or by_hand:
-            connection.needs_rollback = True
-            connection.rollback_exc = error  # type: ignore[attr-defined]
-        if by_hand and not any(connection.savepoint_ids):
-            _roll_back(connection)
+        _lose(connections[using], error)
         raise
+
+
+@contextmanager
+def all_or_nothing_once_written(using: str) -> Iterator[None]:
+    """As ``all_or_nothing``, for what fails after it has written something there: until then nothing is lost."""
+    wrote = []
+
+    def note(execute: Callable[..., Any], statement: Any, *rest: Any) -> Any:
+        if str(statement).lstrip()[:6].upper() in _WRITES:
+            wrote.append(statement)
+        return execute(statement, *rest)
+
+    try:
+        with connections[using].execute_wrapper(note):
+            yield
+    except Exception as error:
+        if wrote:
+            _lose(connections[using], error)
+        raise
+
+
+def _lose(connection: Any, error: Exception) -> None:
+    by_hand = _is_committed_by_hand(connection)
+    if connection.in_atomic_block or by_hand:
+        connection.needs_rollback = True
+        connection.rollback_exc = error
+    if by_hand and not any(connection.savepoint_ids):
+        _roll_back(connection)
 
 
 def _is_committed_by_hand(connection: Any) -> bool:

@@ -11,6 +11,7 @@ from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 
 _PARAMETERS = 32_000  # of one statement: SQLite takes 32,766, PostgreSQL 65,535
+_FEW = 10  # up to so many, the round trips of COPY cost more than they spare
 SUPPORTED = ("postgresql", "sqlite")
 
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -63,10 +64,10 @@ def some_of(using: str, select: str) -> str:
 def insert(using: str, table: str, entries: Sequence[NamedTuple], then: str = "") -> None:
     """Insert these in this order. All of them or none; ``then`` is SQL to evaluate in the same transaction.
 
-    Raw SQL: an ORM object for each would cost twice as much as the INSERT. On PostgreSQL several go by
+    Raw SQL: an ORM object for each would cost twice as much as the INSERT. On PostgreSQL many go by
     COPY, which takes a quarter of the time: neither psycopg nor the server looks at each value's place.
     """
-    if len(entries) > 1 and connections[using].vendor == "postgresql":
+    if len(entries) > _FEW and connections[using].vendor == "postgresql":
         _copy(using, table, entries)
         if then:
             run(using, f"SELECT {then}").close()

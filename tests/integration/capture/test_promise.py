@@ -381,6 +381,64 @@ def test_a_failed_bridge_that_is_caught_inside_a_block_without_savepoint_loses_e
     assert texts() == []
 
 
+def refuse(instance: Note, **kwargs: Any) -> None:
+    """Another receiver, which some notes do not suit."""
+    if instance.text == "bad":
+        raise ValueError("not this one")
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["before the bridge", "after the bridge"])
+def test_another_receiver_that_fails_and_is_caught_cannot_commit_the_change_without_its_event(recorded, first: bool):
+    if first:  # receivers are called in the order in which they were connected
+        signals.post_save.connect(refuse, sender=Note)
+
+    @bridge(signals.post_save, sender=Note)
+    def promised(instance: Note, **kwargs: Any) -> Promised:
+        return Promised(what=instance.text)
+
+    signals.post_save.connect(refuse, sender=Note)
+    with transaction.atomic():
+        save("good")
+        with pytest.raises(ValueError, match="not this one"), transaction.atomic():
+            save("bad")
+        save("after")
+    assert texts() == told(recorded) == ["good", "after"]
+    with transaction.atomic():
+        save("lost")
+        with pytest.raises(ValueError, match="not this one"):
+            save("bad")
+        with pytest.raises(TransactionManagementError):
+            Note.objects.count()
+    assert texts() == told(recorded) == ["good", "after"]
+
+
+@pytest.mark.parametrize("early", [signals.pre_save, signals.post_save])
+def test_a_receiver_that_fails_before_anything_is_written_can_be_caught(recorded, early: Any):
+    """As without eventbridge: a check in pre_save is no reason to lose the transaction."""
+    signals.pre_save.connect(refuse, sender=Note)
+
+    @bridge(early, sender=Note)
+    def promised(instance: Note, **kwargs: Any) -> Promised:
+        return Promised(what=instance.text)
+
+    with transaction.atomic():
+        with pytest.raises(ValueError, match="not this one"):
+            save("bad")
+        save("good")
+    assert texts() == told(recorded) == ["good"]
+
+
+def test_an_event_of_pre_save_cannot_commit_without_its_change(recorded):
+    @bridge(signals.pre_save, sender=Note)
+    def promised(instance: Note, **kwargs: Any) -> list[Promised]:
+        return [Promised(what=instance.text), Promised(what="again")]
+
+    signals.pre_save.connect(refuse, sender=Note)
+    with transaction.atomic(), pytest.raises(ValueError, match="not this one"):
+        save("bad")
+    assert texts() == told(recorded) == []
+
+
 def test_an_event_that_does_not_fit_cannot_be_caught_away(recorded):
     with transaction.atomic():
         Note.objects.create(text="a")
