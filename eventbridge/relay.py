@@ -23,6 +23,7 @@ LEASE = "relay"
 _SHORTEST_PAUSE = 0.005
 _AFTER_A_NACK = 1.0
 _STANDING_STILL = 0.5
+_STANDBY_LOOKS = 1.0
 
 
 class Relay:
@@ -65,7 +66,7 @@ class Relay:
         """Relay one batch; return how long to rest before the next one."""
         try:
             if not self._leads():
-                return self._rest("standby", "another relay is active", self.lease / 3)
+                return self._rest("standby", "another relay is active", min(self.lease / 3, _STANDBY_LOOKS))
             self._prepare_once()
             entries = self._low_water.look(self.batch)
             if not entries:

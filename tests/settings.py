@@ -70,6 +70,8 @@ EVENTBRIDGE: dict[str, Any] = {
 for _key in ("RELAY_LEASE", "CONFIRM_TIMEOUT", "SHUTDOWN_TIMEOUT", "STUCK_AFTER"):
     if f"SHOP_{_key}" in os.environ:
         EVENTBRIDGE[_key] = float(os.environ[f"SHOP_{_key}"])
+if "SHOP_RELAY_BATCH" in os.environ:
+    EVENTBRIDGE["RELAY_BATCH"] = int(os.environ["SHOP_RELAY_BATCH"])
 if "SHOP_TRACES" in os.environ:
     EVENTBRIDGE["TRACES"] = os.environ["SHOP_TRACES"]
 for _key in ("TRAIL", "METRICS"):
