@@ -1,4 +1,4 @@
-"""A supervisor: starts a consumer again whenever it ends, by fork, so that a death costs no second import of anything."""
+"""A supervisor: starts a consumer again whenever it ends, by fork, so that a death costs no second import."""
 
 import os
 import sys

@@ -227,6 +227,19 @@ def test_an_ordered_consumer_keeps_the_order_over_two_processes_and_a_failure(re
     assert notes("ordered ") == texts
 
 
+def test_an_ordered_consumer_keeps_the_order_over_the_deaths_of_its_processes(relay: Start, consume: Start):
+    processes = [consume() for _ in range(3)]
+    texts = [f"{n:03}" for n in range(300)]
+    emit_many(Told(text=text, key="k") for text in texts)
+    relay()
+    for victim, reached in zip(processes[:2], (20, 100), strict=True):
+        wait_for(lambda so_far=reached: len(notes("ordered ")) >= so_far, 30, what="some notes")
+        victim.kill()
+        assert len(notes("ordered ")) < len(texts)
+    wait_for(lambda: len(notes("ordered ")) >= len(texts), 60, what="300 notes")
+    assert notes("ordered ") == texts
+
+
 def test_the_heartbeats_come_with_a_daemon_and_go_with_it(relay: Start):
     process = relay()
     wait_for(lambda: Heartbeat.objects.filter(role="relay", state="ready").exists(), what="a heartbeat")
