@@ -30,8 +30,8 @@ class Relay:
     """Publishes what is in one database's outbox, in order, and deletes what was confirmed.
 
     Nothing is locked while the broker is awaited: one lease row, held by the database's clock,
-    keeps other relays away. ``prepare`` runs once, before the first event. Call it from one
-    thread. Times in seconds.
+    keeps other relays away. ``prepare`` runs before the first event, and again when the broker has been
+    away, or something on it: it may have come back empty. Call it from one thread. Times in seconds.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class Relay:
         self.batch = batch
         self.lease = lease
         self.name = f"relay {database}"
-        self._prepare: Callable[[], None] | None = prepare
+        self._prepare = prepare
+        self._prepared = False
         self.state = "starting"
         self.why = ""
         self.relayed = 0
@@ -73,6 +74,7 @@ class Relay:
                 return self._rest("ready", "", next(self._idle))
             outcomes = self._publish(entries)
         except (Unavailable, TopologyMismatch) as error:
+            self._prepared = False
             return self._hindered(error, str(error))
         except (DatabaseError, InterfaceError) as error:
             forget_broken_connection(self.database)
@@ -121,13 +123,13 @@ class Relay:
 
     def _prepare_once(self) -> None:
         """Whatever must be done before the first event, as soon as the broker is there."""
-        if self._prepare:
+        if not self._prepared:
             try:
                 self._prepare()
             except TopologyMismatch as error:
                 # One consumer's queue: it will refuse by itself, and the others' events go out.
                 telemetry.changed.send_robust(Relay, daemon=self.name, state="warned", why=str(error))
-            self._prepare = None
+            self._prepared = True
 
     def _publish(self, entries: Sequence[PendingEntry]) -> Sequence[Outcome]:
         """Publish, and settle what is known even where the link was lost on the way."""

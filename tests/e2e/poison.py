@@ -28,6 +28,8 @@ consumer = Consumer(
 
 @consumer.handles(Drunk)
 def drink(event: Event[Drunk]) -> None:
+    if event.data.does != "note":
+        time.sleep(0.1)  # so that its neighbours have begun, where they may
     Note.objects.create(text=event.data.text)
     match event.data.does:
         case "exit":

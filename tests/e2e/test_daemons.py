@@ -11,6 +11,8 @@ from eventbridge import emit, emit_many
 from eventbridge.models import DeadLetter, Heartbeat, InboxEntry, Lease, OutboxEntry
 from tests.e2e.notes import Told
 from tests.services.processes import Process
+from tests.services.proxy import Proxy
+from tests.services.rabbitmq import Vhost
 from tests.services.waiting import wait_for
 from tests.shop.models import Note
 
@@ -146,6 +148,24 @@ def test_a_second_sigterm_ends_it_now(relay: Start, consume: Start):
     relay()
     tell("stuck", does="hang")
     stopping.wait_for_output("hanging")
+    stopping.terminate()
+    stopping.wait_for_output("is stopping")
+    stopping.terminate()
+    assert stopping.wait(3) == 128 + 15
+
+
+@pytest.mark.parametrize("transport", ["amqp"], indirect=True)
+def test_a_second_sigterm_ends_a_relay_now_although_it_waits_for_the_broker(
+    relay: Start, consume: Start, vhost: Vhost, proxy_to: Callable[[str], Proxy]
+):
+    consume()
+    proxy = proxy_to(vhost.url)
+    stopping = relay(SHOP_BROKER_URL=proxy.in_front_of(vhost.url), SHOP_RELAY_LEASE="300", SHOP_CONFIRM_TIMEOUT="100")
+    tell("one")
+    wait_for_notes(["one"])
+    proxy.to_client.hold()  # no confirm comes through
+    tell("two")
+    wait_for_notes(["one", "two"])
     stopping.terminate()
     stopping.wait_for_output("is stopping")
     stopping.terminate()
