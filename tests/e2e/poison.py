@@ -28,8 +28,7 @@ consumer = Consumer(
 
 @consumer.handles(Drunk)
 def drink(event: Event[Drunk]) -> None:
-    if event.data.does != "note":
-        time.sleep(0.1)  # so that its neighbours have begun, where they may
+    time.sleep(0.05 if event.data.does == "note" else 0.02)  # so that its neighbours are in the midst of it
     Note.objects.create(text=event.data.text)
     match event.data.does:
         case "exit":
