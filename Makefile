@@ -7,13 +7,17 @@ PYTHON ?= python3
 ifeq ($(PYTHON),python3)
 VENV ?= .venv
 else
-VENV ?= .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+ifeq ($(PYTHON_VERSION),)
+$(error $(PYTHON) does not run here: give its full path, as in make … PYTHON=/path/to/python3.13)
+endif
+VENV ?= .venv-$(PYTHON_VERSION)
 endif
 PY := $(VENV)/bin/python
 BIN := $(CURDIR)/$(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sqlite test-postgresql check audit chaos fuzz bench clean
+.PHONY: help demo test test-sqlite test-postgresql check audit chaos growth soak fuzz pages bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +53,9 @@ chaos: $(VENV)/.dev ## break everything at once, and look for what was lost (MIN
 
 growth: $(VENV)/.dev ## drain a million events, and see whether the last are as fast as the first (EVENTS=1000000)
 	@$(PY) -m tests.growth --events $(or $(EVENTS),1000000)
+
+pages: $(VENV)/.dev ## fill every table, and see how long the admin's pages take (ROWS=1000000)
+	@$(PY) -m tests.growth.pages --rows $(or $(ROWS),1000000)
 
 soak: $(VENV)/.dev ## work for a long time, and see whether anything grows (MINUTES=30 RATE=100 events a second)
 	@$(PY) -m tests.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),100)

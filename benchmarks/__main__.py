@@ -8,17 +8,16 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import consumer, emit, growth, latency, memory, relay
+from benchmarks import consumer, emit, growth, latency, memory, relay, waking
 from benchmarks.bench import run
 from benchmarks.machine import machine
 from benchmarks.report import table, write
 from benchmarks.venvs import PEERS, versions_in
 from benchmarks.world import World
 
-BENCHES = {
-    module.__name__.rpartition(".")[2]: module.bench for module in (emit, relay, consumer, latency, memory, growth)
-}
-SMALL = {"emit": 20, "relay": 500, "consumer": 200, "latency": 20, "memory": 500, "growth": 1000}
+_MODULES = (emit, relay, consumer, latency, waking, memory, growth)
+BENCHES = {module.__name__.rpartition(".")[2]: module.bench for module in _MODULES}
+SMALL = {"emit": 20, "relay": 500, "consumer": 200, "latency": 20, "waking": 40, "memory": 500, "growth": 1000}
 
 
 def main() -> int:

@@ -17,7 +17,8 @@ from eventbridge.quarantine import Quarantine
 from eventbridge.relay import Relay
 from eventbridge.replays import Replays
 from eventbridge.topology import Topology, queue_of, topology_of
-from eventbridge.transports import Examination, Options, Publisher, Subscriber, Write, transport
+from eventbridge.transports import Options, Publisher, Subscriber, transport
+from eventbridge.transports.examination import Examination, Write
 
 _PRUNE_EVERY = 3600.0
 

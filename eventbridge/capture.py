@@ -29,7 +29,7 @@ from eventbridge import telemetry
 from eventbridge.conf import settings
 from eventbridge.errors import EventbridgeError, InvalidEvent
 from eventbridge.event import Event, event_type_of, event_types
-from eventbridge.transactions import must_be_intact
+from eventbridge.transactions import all_or_nothing, must_be_intact
 from eventbridge.values import plain
 from eventbridge.wire import encode
 
@@ -70,9 +70,9 @@ def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime |
 
     if type(data) in event_types:
         raise TypeError("emit_many() takes several events; use emit() for one")
-    with transaction.mark_for_rollback_on_error(alias):
+    with all_or_nothing(alias):
         events = [_about(item, alias, time) for item in data]
-        telemetry.creating.send_robust(OutboxEntry, events=events, using=alias)
+        telemetry.creating.send_robust(OutboxEntry, events=events, using=alias)  # which may replace items of events
         _outbox(alias).record([_entry(event) for event in events])
     telemetry.emitted.send_robust(OutboxEntry, events=events, using=alias)
     return events
@@ -104,19 +104,30 @@ def _about(data: Any, alias: str, time: datetime | None) -> Event[Any]:
     if isinstance(data, type):
         raise TypeError(f"emit an instance, as in {data.__name__}(…), not the class")
     if time is not None and not isinstance(time, datetime):
-        raise InvalidEvent(f"time is a datetime that knows its time zone, not {time!r}")
+        raise _told(data, InvalidEvent(f"time is a datetime that knows its time zone, not {time!r}"))
     return Event.about(data, source=source_of(alias), time=time, schemas=settings.SCHEMA_URL)
 
 
 def _entry(event: Event[Any]) -> NewEntry:
     from eventbridge.models.outbox import NewEntry
 
-    body = encode(event, _text)
+    try:
+        body = encode(event, _text)
+    except InvalidEvent as error:
+        _told(event.data, error)
+        raise
     if len(body) > settings.MAX_EVENT_BYTES:
-        raise InvalidEvent(_too_large(event, len(body)))
+        raise _told(event.data, InvalidEvent(_too_large(event, len(body))))
     kind = event_type_of(type(event.data))
     headers = json.dumps({"traceparent": event.traceparent}) if event.traceparent else ""
     return NewEntry(event.id, event.type, kind.mandatory, headers, body.decode())
+
+
+def _told(data: Any, error: InvalidEvent) -> InvalidEvent:
+    """The error, after whoever watches was told of it: the emitter's own code may catch it."""
+    kind = event_types.get(type(data))
+    telemetry.invalid.send_robust(type(data), type=kind.name if kind else "", error=error)
+    return error
 
 
 def _text(value: Any) -> Any:
@@ -139,14 +150,16 @@ def bridge(signal: Signal | Sequence[Signal], *, sender: Any = None, **kwargs: A
     Takes what ``django.dispatch.receiver`` takes. The function gets the signal's arguments by name,
     and its return annotation names the event types. It is returned unchanged. Saves of ``sender``
     become atomic with their event; fixtures (``raw=True``) are skipped; what it raises stops the
-    change. A weak reference is never used: a bridge lives as long as the process.
+    change. A weak reference is never used: a bridge lives as long as the process. Raises ``TypeError``
+    for what is no signal, and for a sender that no signal of these can have.
     """
-    if callable(signal):
-        raise TypeError("@bridge takes the signal: @bridge(post_save, sender=Book)")
-    kinds = (signal,) if isinstance(signal, Signal) else tuple(signal)
+    kinds = _signals(signal)
+    _must_be_possible(sender, kinds)
 
     def connect(function: F) -> F:
-        made = Bridge(function, kinds, sender)
+        made = Bridge(function, kinds, sender, kwargs.get("dispatch_uid"))
+        if made.is_known():
+            return function
         bridges.append(made)
         for kind in kinds:
             kind.connect(made, sender=sender, **{**kwargs, "weak": False})
@@ -157,24 +170,53 @@ def bridge(signal: Signal | Sequence[Signal], *, sender: Any = None, **kwargs: A
     return connect
 
 
+def _signals(given: Any) -> tuple[Signal, ...]:
+    kinds = tuple(given) if isinstance(given, Iterable) else (given,)
+    if not kinds or not all(isinstance(kind, Signal) for kind in kinds):
+        raise TypeError(
+            f"@bridge takes a signal or a list of them, as in @bridge(post_save, sender=Book), not {given!r}"
+        )
+    return kinds
+
+
+def _must_be_possible(sender: Any, kinds: tuple[Signal, ...]) -> None:
+    """Whoever gives Django another sender is never called, and nobody tells him."""
+    if isinstance(sender, (list, tuple, set, frozenset)):
+        raise TypeError(f"sender is one sender, not {sender!r}: bridge the function once for each of them")
+    of_models = any(isinstance(kind, signals.ModelSignal) for kind in kinds)
+    is_model = isinstance(sender, str) or (isinstance(sender, type) and issubclass(sender, Model))
+    if sender is not None and of_models and not is_model:
+        raise TypeError(f"sender is a model or its name, as in sender='shop.Book', not {sender!r}")
+
+
 @dataclass(eq=False)
 class Bridge:
     """A signal receiver whose return value becomes an event."""
 
     function: Callable[..., Any]
-    signals: tuple[Signal, ...]
+    kinds: tuple[Signal, ...]
     sender: Any
+    uid: Any = None
+    """Django's dispatch_uid: it connects what has the same one, the same signals and the same sender once."""
 
     def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise TypeError(f"@bridge stands above a function, not {self.function!r}")
         # Django asks a receiver for its signature (in DEBUG) and its __qualname__ (in send_robust).
         functools.update_wrapper(self, self.function, updated=())
+        self.__qualname__ = self._named.__qualname__
+
+    def is_known(self) -> bool:
+        """Whether the same bridge was made before, as where a module is imported under two names."""
+        mine = (self.uid, self.kinds, self.sender)
+        return bool(self.uid) and any((other.uid, other.kinds, other.sender) == mine for other in bridges)
 
     def __call__(self, signal: Signal, sender: Any, **kwargs: Any) -> None:
         """Receive the signal. Raises what the function raises; the open transaction is then lost."""
         if signal in MODEL_SIGNALS and kwargs.get("raw"):
             return
         using = _alias(kwargs.get("using"))
-        with transaction.mark_for_rollback_on_error(using):
+        with all_or_nothing(using):
             found = self._receive(signal=signal, sender=sender, **kwargs)
             if found:
                 emit_many(found, using=using)
@@ -184,27 +226,37 @@ class Bridge:
         found = _as_list(returned)
         for item in found:
             if type(item) not in self.types:
-                raise InvalidEvent(f"{self} returned a {type(item).__name__}, which its annotation does not name")
+                why = f"{self} returned a {type(item).__name__}, which its annotation does not name"
+                raise _told(item, InvalidEvent(why))
         return found
 
     @functools.cached_property
     def _call(self) -> Callable[..., Any]:
-        is_async = inspect.iscoroutinefunction(self.function)
+        called = getattr(self.function, "__call__", None)  # noqa: B004 - of an object; a function's own is no coroutine
+        is_async = inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(called)
         return async_to_sync(self.function) if is_async else self.function
 
     @functools.cached_property
     def types(self) -> tuple[type[Any], ...]:
         """The payload classes that the return annotation names. Raises EventbridgeError if it names none."""
-        annotation = inspect.unwrap(self.function).__annotations__.get("return")
+        annotation = getattr(self._named, "__annotations__", {}).get("return")
         holder = SimpleNamespace(__annotations__={"return": annotation})
         try:
-            hint = typing.get_type_hints(holder, globalns=_globals(self.function))["return"]
+            hint = typing.get_type_hints(holder, globalns=getattr(self._named, "__globals__", {}))["return"]
         except (NameError, AttributeError, TypeError, SyntaxError) as error:
             raise EventbridgeError(f"{self}: the return annotation cannot be read: {error}") from error
         found = tuple(cls for cls in _classes(hint) if cls not in (type(None), ...))
         if not found or any(cls not in event_types for cls in found):
             raise EventbridgeError(f"{self}: the return annotation must name its event type, as in -> BookSaved")
         return found
+
+    @functools.cached_property
+    def _named(self) -> Any:
+        """What has a name and annotations: the function behind decorators and partials, or an object's __call__."""
+        found: Any = inspect.unwrap(self.function)
+        while isinstance(found, functools.partial):
+            found = inspect.unwrap(found.func)
+        return found if hasattr(found, "__qualname__") else found.__call__
 
     @property
     def model(self) -> type[Model] | None:
@@ -216,7 +268,7 @@ class Bridge:
         return found if isinstance(found, type) and issubclass(found, Model) else None
 
     def __str__(self) -> str:
-        return f"{self.function.__module__}.{self.function.__qualname__}"
+        return f"{self._named.__module__}.{self._named.__qualname__}"
 
 
 def _as_list(returned: Any) -> list[Any]:
@@ -233,10 +285,6 @@ def _classes(hint: Any) -> list[Any]:
     """The classes in ``X``, ``X | None``, ``list[X]``, ``Iterator[X | Y]``, …"""
     inner = typing.get_args(hint)
     return [cls for part in inner for cls in _classes(part)] if inner else [hint]
-
-
-def _globals(function: Callable[..., Any]) -> dict[str, Any]:
-    return getattr(inspect.unwrap(function), "__globals__", {})
 
 
 def _with_model(sender: Any, act: Callable[[Any], None]) -> None:
@@ -263,6 +311,8 @@ def _save_atomically(model: Any) -> None:
         using = given or router.db_for_write(type(self), instance=self)
         if connections[using].in_atomic_block:
             return original(self, *args, **kwargs)
+        if not connections[using].get_autocommit():
+            connections[using].validate_no_broken_transaction()  # which atomic() forgets
         with transaction.atomic(using=using, savepoint=False):
             opened = connections[using].connection
             saved = original(self, *args, **kwargs)

@@ -104,11 +104,9 @@ def _masked(value: Any) -> Any:
 
 
 def _type_entry(kind: EventType, consumers: Iterable[Consumer]) -> TypeEntry:
-    doc = inspect.getdoc(kind.payload) or ""
-    generated = doc.startswith(f"{kind.payload.__name__}(")  # what dataclass writes where nobody did
     return TypeEntry(
         name=kind.name,
-        description="" if generated else doc,
+        description=kind.description,
         key=kind.key,
         mandatory=kind.mandatory,
         payload=_dotted(kind.payload),
@@ -131,7 +129,7 @@ def _bridge_entry(bridge: Bridge) -> BridgeEntry:
     sender = bridge.sender
     return BridgeEntry(
         function=str(bridge),
-        signals=[_name_of(signal, bridge) for signal in bridge.signals],
+        signals=[_name_of(signal, bridge) for signal in bridge.kinds],
         sender=sender if isinstance(sender, str) else _dotted(sender) if sender is not None else "",
         emits=[event_types[cls].name for cls in _emitted(bridge)],
     )

@@ -53,26 +53,42 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     if not isinstance(given, dict):
         return [_error(1, "EVENTBRIDGE is not a dict.", "Write EVENTBRIDGE = {'SOURCE': '/shop', …}.")]
     kinds = typing.get_type_hints(Settings)
-    found = list(_bad_keys(given, kinds))
-    return found or [
-        *_bad_broker(),
-        *_bad_times(),
-        *_bad_source(given),
-        *_bad_trail(),
-        *_bad_health(),
-        *_bad_telemetry(),
+    unknown = [
+        _error(1, f"EVENTBRIDGE has no key {key!r}.", f"Its keys are {', '.join(kinds)}.")
+        for key in given
+        if key not in kinds
     ]
+    unusable = {key: problem for key in kinds if key in given and (problem := _bad_kind(key, given[key], kinds[key]))}
+    return [*unknown, *unusable.values(), *_bad_values(given, set(unusable))]
 
 
-def _bad_keys(given: dict[str, Any], kinds: dict[str, Any]) -> Iterator[CheckMessage]:
-    for key, value in given.items():
-        if key not in kinds:
-            yield _error(1, f"EVENTBRIDGE has no key {key!r}.", f"Its keys are {', '.join(kinds)}.")
-        elif not _is_a(value, kinds[key]):
-            what = f"a {type(value).__name__}" if key == "BROKER_URL" else repr(value)  # it may hold a password
-            yield _error(2, f"EVENTBRIDGE[{key!r}] is {what}; it must be {_what(kinds[key])}.")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
-            yield _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}; it must be more than 0.")
+def _bad_kind(key: str, value: Any, kind: Any) -> CheckMessage | None:
+    if not _is_a(value, kind):
+        what = f"a {type(value).__name__}" if key == "BROKER_URL" else repr(value)  # it may hold a password
+        return _error(2, f"EVENTBRIDGE[{key!r}] is {what}; it must be {_what(kind)}.")
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0:
+        return _error(2, f"EVENTBRIDGE[{key!r}] is {value!r}; it must be more than 0.")
+    return None
+
+
+def _bad_values(given: dict[str, Any], unusable: set[str]) -> Iterator[CheckMessage]:
+    """What else is wrong, looking only at keys whose own value can be used."""
+    looks = [
+        ({"BROKER_URL"}, _bad_broker()),
+        ({"BROKER_URL", "BROKER_TLS"}, _unused_tls()),
+        ({"BROKER_TLS"}, _bad_tls()),
+        ({"CONFIRM_TIMEOUT", "RELAY_LEASE"}, _bad_times()),
+        ({"MAX_EVENT_BYTES"}, _bad_size()),
+        ({"SOURCE"}, _bad_source()),
+        ({"SOURCE", "BROKER_URL"}, _absent_source(given)),
+        ({"TRAIL_SAMPLE"}, _bad_trail()),
+        ({"HEALTH_ADDRESS"}, _bad_health()),
+        ({"METRICS"}, _bad_metrics()),
+        ({"TRACES"}, _bad_traces()),
+    ]
+    for keys, problems in looks:
+        if not keys & unusable:
+            yield from problems
 
 
 def _what(kind: Any) -> str:
@@ -105,12 +121,18 @@ def _bad_broker() -> Iterator[CheckMessage]:
         elif scheme != "database" and ("?" in rest or "#" in rest):
             hint = "Write amqp(s)://user:password@host:port/vhost; time-outs and TLS have settings of their own."
             yield _error(3, "EVENTBRIDGE['BROKER_URL'] has a query string, which nobody would read.", hint)
-        elif scheme == "amqp" and settings.BROKER_TLS:
-            yield _error(3, "EVENTBRIDGE['BROKER_TLS'] is set, but BROKER_URL says amqp://.", "Write amqps://.")
         elif scheme == "database" and (alias := rest.partition("?")[0]) and alias not in connections:
             names = f"the database {alias!r}" if not {*alias} & {*"@:/"} else "what is no alias of a database"
             yield _error(3, f"EVENTBRIDGE['BROKER_URL'] names {names}, which DATABASES has not.")
-    unknown = set(settings.BROKER_TLS) - _TLS_KEYS
+
+
+def _unused_tls() -> Iterator[CheckMessage]:
+    if settings.BROKER_TLS and any(url.strip().startswith("amqp://") for url in settings.BROKER_URL.split(";")):
+        yield _error(3, "EVENTBRIDGE['BROKER_TLS'] is set, but BROKER_URL says amqp://.", "Write amqps://.")
+
+
+def _bad_tls() -> Iterator[CheckMessage]:
+    unknown = {str(key) for key in settings.BROKER_TLS} - _TLS_KEYS
     if unknown:
         hint = f"Its keys are {', '.join(sorted(_TLS_KEYS))}."
         yield _error(3, f"EVENTBRIDGE['BROKER_TLS'] has no key {', '.join(sorted(unknown))}.", hint)
@@ -128,15 +150,21 @@ def _bad_times() -> Iterator[CheckMessage]:
     if settings.CONFIRM_TIMEOUT >= settings.RELAY_LEASE / 2:
         text = "EVENTBRIDGE['CONFIRM_TIMEOUT'] is not less than half of RELAY_LEASE."
         yield _error(4, text, "A relay could publish after another one has taken over.")
+
+
+def _bad_size() -> Iterator[CheckMessage]:
     if settings.MAX_EVENT_BYTES > _LARGEST_MESSAGE:
         text = "EVENTBRIDGE['MAX_EVENT_BYTES'] is more than the 16 MiB that RabbitMQ 4 accepts."
         yield _warning(5, text, "Events that large would be parked in the outbox.")
 
 
-def _bad_source(given: dict[str, Any]) -> Iterator[CheckMessage]:
+def _bad_source() -> Iterator[CheckMessage]:
     if not settings.SOURCE or " " in settings.SOURCE:
         yield _error(6, f"EVENTBRIDGE['SOURCE'] is {settings.SOURCE!r}, which is no URI-reference.")
-    elif "SOURCE" not in given and not settings.BROKER_URL.startswith("database"):
+
+
+def _absent_source(given: dict[str, Any]) -> Iterator[CheckMessage]:
+    if "SOURCE" not in given and not settings.BROKER_URL.startswith("database"):
         hint = "Name this service, such as '/bookstore': receivers tell events apart by source and id."
         yield _warning(6, "EVENTBRIDGE['SOURCE'] is not set.", hint)
 
@@ -148,10 +176,13 @@ def _bad_health() -> Iterator[CheckMessage]:
         yield _error(7, f"EVENTBRIDGE['HEALTH_ADDRESS']: {error}.")
 
 
-def _bad_telemetry() -> Iterator[CheckMessage]:
+def _bad_metrics() -> Iterator[CheckMessage]:
     if settings.METRICS and not find_spec("prometheus_client"):
         text = "EVENTBRIDGE['METRICS'] is on, but prometheus-client is not installed."
         yield _error(9, text, "Install eventbridge[prometheus].")
+
+
+def _bad_traces() -> Iterator[CheckMessage]:
     if settings.TRACES != "off" and not find_spec("opentelemetry"):
         text = "EVENTBRIDGE['TRACES'] is on, but opentelemetry-api is not installed."
         yield _error(9, text, "Install eventbridge[opentelemetry].")
@@ -194,7 +225,7 @@ def _bad_bridge(bridge: Bridge) -> Iterator[CheckMessage]:
         bridge.types  # noqa: B018 - reads the annotation
     except EventbridgeError as error:
         yield _error(12, f"{error}.", "Annotate what it returns: -> BookSaved | None.")
-    names = [MODEL_SIGNALS[signal] for signal in bridge.signals if signal in MODEL_SIGNALS]
+    names = [MODEL_SIGNALS[signal] for signal in bridge.kinds if signal in MODEL_SIGNALS]
     if names and bridge.sender is None:
         text = f"{bridge} receives {', '.join(names)} of every model there is."
         yield _error(13, text, "Give it a sender: @bridge(post_save, sender=Book).")
@@ -204,13 +235,14 @@ def _bad_bridge(bridge: Bridge) -> Iterator[CheckMessage]:
     if model is not None and model._meta.abstract:
         text = f"{bridge} has the abstract model {model.__name__} as its sender, which sends no signal."
         yield _error(14, text, "Bridge the models that inherit from it.")
-    elif model is not None and {signals.pre_delete, signals.post_delete} & set(bridge.signals):
+    elif model is not None:
         yield from _deleted_by_the_database(bridge, model)
+        yield from _far_from_an_outbox(bridge, model)
 
 
 def _bad_name(bridge: Bridge) -> Iterator[CheckMessage]:
     """Django's model signals know a model by its name; custom signals do not."""
-    of_models = [isinstance(signal, ModelSignal) for signal in bridge.signals]
+    of_models = [isinstance(signal, ModelSignal) for signal in bridge.kinds]
     if bridge.model and not all(of_models):
         text = f"{bridge} is never called: a custom signal does not know its sender by the name {bridge.sender!r}."
         yield _error(16, text, "Give it the class itself, or no sender.")
@@ -221,6 +253,8 @@ def _bad_name(bridge: Bridge) -> Iterator[CheckMessage]:
 
 def _deleted_by_the_database(bridge: Bridge, model: type[models.Model]) -> Iterator[CheckMessage]:
     """Django 6.1's DB_CASCADE deletes rows without a signal (docs/releases/6.1)."""
+    if not {signals.pre_delete, signals.post_delete} & set(bridge.kinds):
+        return
     cascade = getattr(models, "DB_CASCADE", None)
     for field in model._meta.get_fields():
         if cascade and isinstance(field, models.ForeignKey) and field.remote_field.on_delete is cascade:
@@ -229,21 +263,54 @@ def _deleted_by_the_database(bridge: Bridge, model: type[models.Model]) -> Itera
             yield _error(15, text, hint)
 
 
+def _far_from_an_outbox(bridge: Bridge, model: type[models.Model]) -> Iterator[CheckMessage]:
+    """The event is written where the change is, so the router must let the outbox in there."""
+    if not any(isinstance(signal, ModelSignal) for signal in bridge.kinds):
+        return
+    alias = router.db_for_write(model)
+    if not router.allow_migrate_model(alias, OutboxEntry):
+        text = (
+            f"{bridge} fails every change of a {model.__name__}: the router writes it to database {alias!r}, "
+            "but lets no outbox in there."
+        )
+        hint = (
+            f"Let allow_migrate({alias!r}, 'eventbridge') return True or None, run manage.py migrate "
+            f"--database {alias}, and run a relay for it: docs/how-to/use-a-second-database.md."
+        )
+        yield _error(18, text, hint)
+
+
 # --- consumers ---------------------------------------------------------------------------------
 
 
 @register()
 def check_consumers(**kwargs: Any) -> list[CheckMessage]:
     """The modules in CONSUMERS load, and their consumers keep their promises."""
-    if isinstance(settings.CONSUMERS, str):
-        return []  # check_settings says so
-    try:
-        consumers = consumers_in(settings.CONSUMERS)
-    except LookupError as error:
-        return [_error(20, f"EVENTBRIDGE['CONSUMERS']: {error}.")]
-    except Exception as error:  # whatever a module of theirs raises while it is imported
-        return [_error(20, f"EVENTBRIDGE['CONSUMERS'] cannot be imported: {type(error).__name__}: {error}.")]
-    return [problem for consumer in consumers for problem in consumer_problems(consumer)]
+    consumers, found = _consumers()
+    return [*found, *(problem for consumer in consumers for problem in consumer_problems(consumer))]
+
+
+def _consumers() -> tuple[list[Consumer], list[CheckMessage]]:
+    """Those of each module in CONSUMERS that loads, and what is wrong with the other modules."""
+    modules: Any = settings.CONSUMERS
+    known: dict[str, Consumer] = {}
+    found: list[CheckMessage] = []
+    for module in modules if _is_a(modules, Sequence) else ():  # check_settings says so
+        try:
+            own = consumers_in([module])
+        except LookupError as error:
+            found.append(_error(20, f"EVENTBRIDGE['CONSUMERS']: {error}."))
+        except Exception as error:  # whatever a module of theirs raises while it is imported
+            text = f"EVENTBRIDGE['CONSUMERS']: {module!r} cannot be imported: {type(error).__name__}: {error}."
+            found.append(_error(20, text))
+        else:
+            found += [_repeated(c, module) for c in own if known.setdefault(c.name, c) is not c]
+    return list(known.values()), found
+
+
+def _repeated(consumer: Consumer, module: str) -> CheckMessage:
+    text = f"EVENTBRIDGE['CONSUMERS']: two consumers are named {consumer.name!r}, one of them in {module!r}."
+    return _error(20, text, "The name is the queue's: give each its own.")
 
 
 def consumer_problems(consumer: Consumer) -> Iterable[CheckMessage]:
@@ -338,10 +405,7 @@ def _small_pool(alias: str, pool: Any) -> Iterator[CheckMessage]:
 
 def _threads_of(alias: str) -> int:
     """How many threads of one process that runs all of CONSUMERS, or a relay, use that database at a time."""
-    try:
-        consumers = consumers_in(settings.CONSUMERS)
-    except Exception:  # check_consumers says so
-        consumers = []
+    consumers, _ = _consumers()
     scheme, _, rest = str(settings.BROKER_URL).partition("://")  # it may be one that cannot be taken apart
     embedded = scheme == "database" and (rest.partition("?")[0] or DEFAULT_DB_ALIAS) == alias
     hands_and_replays = sum(consumer.concurrency + 1 for consumer in consumers if consumer.database == alias)

@@ -35,7 +35,7 @@ class Settings:
     CONFIRM_TIMEOUT: float = 6.0
     """How long the broker may take to confirm a batch. Less than half of RELAY_LEASE."""
     POLL_INTERVAL: float = 0.05
-    """The longest pause between two looks into the database."""
+    """The longest pause between two looks of a relay into the outbox where nobody can wake it."""
     HEARTBEAT: int = 10
     """AMQP heartbeat: a dead link is noticed within three of them."""
     SHUTDOWN_TIMEOUT: float = 25.0

@@ -97,9 +97,29 @@ class Crew:
 
     @property
     def figures(self) -> dict[str, object]:
+        """What a heartbeat tells. Ask for it regularly: what is stalled is known by that."""
         running, depth = len(self._worker.running), self.publisher.depth(self.name)
-        keys = list(self.consumer.keys)
-        return {**self._worker.counted, "running": running, "depth": depth, "why": self.why, "keys": keys}
+        return {
+            **self._worker.tally.counted,
+            "running": running,
+            "depth": depth,
+            "why": self.why,
+            "keys": list(self.consumer.keys),
+            "module": self._module,
+            "trouble": self._trouble(bool(depth) and self.state == "ready"),
+        }
+
+    @property
+    def _module(self) -> str:
+        """Where its handlers are, which know the consumer: so `consume` finds it there."""
+        functions = [handler.function for handler in self.consumer.handlers.values()]
+        return next((str(getattr(function, "__module__", "") or "") for function in functions), "")
+
+    def _trouble(self, waiting: bool) -> dict[str, object]:
+        """What may be wrong although it is ready; and for how many seconds the oldest running handler has run."""
+        began = min((began for _, began in list(self._worker.running.values())), default=None)
+        longest = 0.0 if began is None else round(time.monotonic() - began, 1)
+        return {**self._worker.tally.trouble(waiting=waiting), "running_for": longest, "timeout": self.consumer.timeout}
 
     def failed(self) -> str:
         """Why this process must not go on, if there is a reason."""

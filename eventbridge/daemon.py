@@ -21,6 +21,7 @@ from eventbridge.outage import forget_broken_connection
 from eventbridge.relay import Relay
 from eventbridge.server import HealthServer
 from eventbridge.systemd import Supervisor
+from eventbridge.transports import Publisher
 
 logger = logging.getLogger("eventbridge")
 
@@ -34,6 +35,7 @@ class Part(Protocol):
     role: str
     name: str
     database: str
+    publisher: Publisher
     held: str
     """Why operators have it stand still; empty: it is to do its work."""
 
@@ -118,7 +120,7 @@ class Daemon:
     def _drain(self) -> int:
         self._supervisor.stopping(self.shutdown_timeout)
         for part in self.parts:
-            telemetry.changed.send_robust(Daemon, daemon=f"{part.role} {part.name}", state="stopping")
+            telemetry.changed.send_robust(Daemon, daemon=f"{part.role} {part.name}", state="stopping", why="")
         finished = [self._joined(part) for part in self.parts]
         if not all(finished):
             return EXIT_UNFINISHED  # at once: what hangs may have locked the database
@@ -189,6 +191,7 @@ class RelayPart:
         self.relay = relay
         self.name = relay.database
         self.database = relay.database
+        self.publisher = relay.publisher
         self.held = ""
         self.turned = time.monotonic()
         self._stopping = daemon.stopping
@@ -222,7 +225,7 @@ class RelayPart:
                 self.turned = time.monotonic()
                 pause = self.relay.stand_still(self.held) if self.held else self.relay.poll()
                 self.turned = time.monotonic() + pause
-                self._stopping.wait(pause)
+                self.relay.rest(pause, self._stopping)
                 reset_queries()
         finally:
             self.relay.close(2.0)

@@ -10,13 +10,15 @@ from django.db import DEFAULT_DB_ALIAS, router
 from eventbridge import capture
 from eventbridge.models import OutboxEntry
 from eventbridge.status import Outbox, Process, Report
+from eventbridge.troubles import trouble_of
 from eventbridge.wording import age, count
 
 LAGGING = 60.0
 """Seconds that the oldest pending event may be old."""
 ATTENTION, STOPPED = 1, 2
-"""How bad it is: parked, dead or lagging; or it stands still."""
+"""How bad it is: parked, dead, lagging or failing; or it does not run."""
 _COMMAND = "manage.py eventbridge"
+DOCTOR = f"{_COMMAND} doctor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def _judge_outboxes(report: Report) -> Iterator[Problem]:
         # A database where nothing is ever emitted needs no relay.
         if outbox.pending or relays or (outbox.database == main and capture.bridges):
             start, resume = f"relay{option}", f"resume relay{option}"
-            yield from _judge_daemon(f"relay of database {outbox.database}", relays, start, resume, waiting)
+            what = f"relay of database {outbox.database}"
+            yield from _judge_daemon(what, relays, f"{_COMMAND} {start}", resume, waiting)
         if outbox.oldest is not None and outbox.oldest > LAGGING and any(relay.alive for relay in relays):
             text = f"The relay of database {outbox.database} lags: {_waiting(outbox)}."
             yield Problem(ATTENTION, text, f"{_COMMAND} outbox list --pending{option}")
@@ -75,30 +78,40 @@ def _judge_outboxes(report: Report) -> Iterator[Problem]:
 
 
 def _judge_consumers(report: Report) -> Iterator[Problem]:
-    known = {process.name: "" for process in report.processes if process.role == "consumer"}
-    known |= {consumer.name: consumer.module for consumer in report.expected}
+    known = {process.name: None for process in report.processes if process.role == "consumer"}
+    known |= {consumer.name: None for consumer in report.expected}
     unknown = {consumer.name for consumer in report.expected if consumer.database in report.unreachable}
-    for name, module in known.items():
+    for name in known:
         if name not in unknown:
-            start = f"consume {module}" if module else ""
-            yield from _judge_daemon(f"consumer {name}", report.of("consumer", name), start, f"resume {name}")
+            start, resume = _start(report, name), f"resume {name}"
+            yield from _judge_daemon(f"consumer {name}", report.of("consumer", name), start, resume)
+        if trouble := trouble_of(report, name):
+            yield Problem(ATTENTION, trouble.what, trouble.command)
 
 
 def _judge_daemon(
     what: str, processes: Sequence[Process], start: str, resume: str, waiting: str = ""
 ) -> Iterator[Problem]:
     alive = [process for process in processes if process.alive]
-    command = f"{_COMMAND} {start}" if start else ""
     if not alive:
-        last = min((process.seen for process in processes), default=None)
-        since = f" (last seen {age(last)} ago)" if last is not None else ""
-        yield Problem(STOPPED, f"No {what} is running{since}{waiting}.", command)
+        yield _gone(what, processes, start, waiting)
         return
     why = next((str(process.figures["why"]) for process in alive if process.figures.get("why")), "its log says why")
     if all(process.state == "waiting" for process in alive):
-        yield Problem(STOPPED, f"The {what} waits{waiting}: {why}", f"{_COMMAND} doctor")
+        yield Problem(STOPPED, f"The {what} waits{waiting}: {why}", DOCTOR)
     elif all(process.state == "paused" for process in alive):
         yield Problem(ATTENTION, f"The {what} is paused{waiting}: {why}", f"{_COMMAND} {resume}")
+
+
+def _gone(what: str, processes: Sequence[Process], start: str, waiting: str) -> Problem:
+    """None of them has been heard of lately. To start another one helps only if none is there."""
+    last = min((process.seen for process in processes), default=None)
+    mute = ", ".join(process.process for process in processes if process.mute)
+    if mute and last is not None:
+        text = f"The {what} runs ({mute}), but has not written its heartbeat for {age(last)}{waiting}: its database"
+        return Problem(STOPPED, f"{text} takes no writes (on SQLite: somebody holds its lock), or it hangs.", DOCTOR)
+    since = f" (last seen {age(last)} ago)" if last is not None else ""
+    return Problem(STOPPED, f"No {what} is running{since}{waiting}.", start)
 
 
 def _judge_queues(report: Report) -> Iterator[Problem]:
@@ -111,7 +124,7 @@ def _judge_queues(report: Report) -> Iterator[Problem]:
 
 def _judge_dead_letters(report: Report) -> Iterator[Problem]:
     for dead in report.dead_letters:
-        if dead.marked and not any(process.alive for process in report.of("consumer", dead.consumer)):
+        if dead.marked and not any(p.alive or p.mute for p in report.of("consumer", dead.consumer)):
             letters, wait = count(dead.marked, "dead letter"), "waits" if dead.marked == 1 else "wait"
             text = f"{letters} of {dead.consumer} {wait} for replay, and no process of {dead.consumer} is running."
             yield Problem(STOPPED, text, _start(report, dead.consumer))
@@ -122,8 +135,9 @@ def _judge_dead_letters(report: Report) -> Iterator[Problem]:
 
 
 def _start(report: Report, consumer: str) -> str:
-    """The command that starts a consumer, as far as is known what defines it."""
+    """The command that starts a consumer, as far as is known what defines it: by CONSUMERS, or its last process."""
     modules = [expected.module for expected in report.expected if expected.name == consumer]
+    modules += [str(p.figures["module"]) for p in report.of("consumer", consumer) if p.figures.get("module")]
     return f"{_COMMAND} consume {modules[0] if modules else 'MODULE, with the module that defines it'}"
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import inspect
 import os
 import re
 import time as clock
-import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar, cast, dataclass_transform
 import msgspec
 
 from eventbridge.errors import MalformedMessage
-from eventbridge.values import as_text
+from eventbridge.values import are_unbent, as_text
 
 T = TypeVar("T")
 
@@ -45,6 +45,17 @@ class EventType:
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[Any]:
         return msgspec.json.Decoder(self.payload)
+
+    @property
+    def description(self) -> str:
+        """The class's own docstring; empty where there is only what ``dataclass`` writes."""
+        doc = inspect.getdoc(self.payload) or ""
+        return "" if doc.startswith(f"{self.payload.__name__}(") else doc
+
+    @cached_property
+    def is_unbent(self) -> bool:
+        """Whether a payload that is read as it was written needs no closer look."""
+        return are_unbent(self.payload)
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema (2020-12) of ``data``."""
@@ -155,7 +166,8 @@ def uuid7() -> str:
     milliseconds = clock.time_ns() // 1_000_000
     value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
-    return str(uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62))
+    text = f"{value & ~(0x3 << 62) | 0x2 << 62:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def emitted_at(event_id: str) -> float:

@@ -14,6 +14,7 @@ from eventbridge.models import BrokerBinding, TrailStep
 from eventbridge.models.trail import Rate
 from eventbridge.status import Outbox, Process, Report
 from eventbridge.topology import matches
+from eventbridge.troubles import trouble_of
 
 # The heights of cards and the gap between them, in pixels: bus.css has the same.
 _TYPE, _CONSUMER, _GAP = 40, 112, 12
@@ -40,26 +41,43 @@ class TypeNode:
     y: int
 
 
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """A consumer's dead letters in one database; ``replaying`` are marked for replay, or in its hands."""
+
+    database: str
+    count: int
+    replaying: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerNode:
-    """A queue and its consumer. ``depth`` is None where nobody tells it. ``types`` are those that come here.
+    """A queue and its consumer. ``depth`` is None where nobody tells it; ``delayed`` of these wait for
+    their next attempt, and ``in_hand`` more are in its processes' hands, as far as the embedded broker tells.
+    ``types`` are those that come here.
 
-    ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad.
+    ``mood`` is how its state is, ``tone`` how all of it is: good, busy or bad. ``trouble`` is a sentence.
     """
 
     name: str
     state: str
+    trouble: str
     mood: str
     tone: str
     processes: int
     running: int
     depth: int | None
+    delayed: int
+    in_hand: int
     handled: float
     failed: float
-    dead: int
-    replaying: int
+    letters: Sequence[Letters]
     types: Sequence[str]
     y: int
+
+    @property
+    def dead(self) -> int:
+        return sum(letters.count for letters in self.letters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,36 +160,42 @@ def _relays(report: Report) -> Iterator[RelayNode]:
         alive = [process for process in report.of("relay", outbox.database) if process.alive]
         if not (alive or outbox.pending or outbox.parked or outbox == report.outboxes[0]):
             continue
-        state, tone = _state(alive)
+        state, tone = _state(report.of("relay", outbox.database))
         each_second = sum(pulse(process, "relayed") for process in alive)
         yield RelayNode(outbox=outbox, state=state, tone=tone, each_second=each_second)
 
 
 def _consumer(report: Report, name: str, types: Sequence[str], y: int) -> ConsumerNode:
     alive = [process for process in report.of("consumer", name) if process.alive]
-    dead = [letters for letters in report.dead_letters if letters.consumer == name]
-    state, mood = _state(alive)
+    dead = [found for found in report.dead_letters if found.consumer == name]
+    state, mood = _state(report.of("consumer", name))
+    if trouble := trouble_of(report, name):
+        state, mood = trouble.state, "busy"
     failed = sum(pulse(process, "failed") for process in alive)
     return ConsumerNode(
         name=name,
         state=state,
+        trouble=trouble.what if trouble else "",
         mood=mood,
         tone="busy" if mood == "good" and failed else mood,
         processes=len(alive),
         running=sum(process.figures.get("running", 0) for process in alive),
         depth=_depth(report, name, alive),
+        in_hand=sum(queue.held for queue in report.queues if queue.name == name),
+        delayed=sum(queue.delayed for queue in report.queues if queue.name == name),
         handled=sum(pulse(process, "handled") for process in alive),
         failed=failed,
-        dead=sum(letters.count for letters in dead),
-        replaying=sum(letters.marked + letters.in_hand for letters in dead),
+        letters=[Letters(found.database, found.count, found.marked + found.in_hand) for found in dead],
         types=types,
         y=y,
     )
 
 
-def _state(alive: Sequence[Process]) -> tuple[str, str]:
+def _state(processes: Sequence[Process]) -> tuple[str, str]:
     """In words, with the reason; and good, busy or bad. One that works makes up for those that stand by."""
-    states = {process.state: str(process.figures.get("why") or "") for process in alive}
+    states = {process.state: str(process.figures.get("why") or "") for process in processes if process.alive}
+    if not states and any(process.mute for process in processes):
+        return "runs, but writes no heartbeat", "bad"
     for state, tone in (("ready", "good"), ("starting", "busy"), ("paused", "busy"), ("standby", "busy")):
         if state in states:
             return state, tone
@@ -179,10 +203,10 @@ def _state(alive: Sequence[Process]) -> tuple[str, str]:
 
 
 def _depth(report: Report, name: str, alive: Sequence[Process]) -> int | None:
-    """What lies in its queue: as the embedded broker's tables say, or its own processes."""
+    """What waits in its queue, in nobody's hands: as the embedded broker's tables say, or its own processes."""
     for queue in report.queues:
         if queue.name == name:
-            return queue.depth
+            return queue.ready + queue.delayed
     depths = [depth for process in alive if (depth := process.figures.get("depth")) is not None]
     return max(depths, default=None)
 

@@ -32,26 +32,38 @@ def obituary(
     """The dead letter of a message, not yet saved. ``event`` is None if it could not be read."""
     redacted = hidden(redact, event)
     subject = event.subject if event else None
-    headers = {name: value for name, value in message.headers.items() if name != ATTEMPT_HEADER}
+    named = event or message
     return DeadLetter(
         consumer=consumer,
         fingerprint=_fingerprint(message, {consumer, event.type if event else ""}),
-        event_id=_text(event.id if event else message.id, 255),
-        source=_text(event.source if event else message.source, 255),
-        type=_text(event.type if event else message.type, 255),
+        event_id=_text(named.id, 255),
+        source=_text(named.source, 255),
+        type=_text(named.type, 255),
         subject=HIDDEN if subject and "subject" in redacted else _text(subject or "", 255),
         routing_key=_text(message.routing_key, 255),
         content_type=_text(message.content_type, 255),
-        headers={_text(name, 255): _scalar(value) for name, value in headers.items()},
+        headers=_headers(message),
         body=message.body,
         reason=reason,
-        exception=_text(kind_of(error), 255),
-        error=WITHHELD if redact else _text(words(error), _LONGEST_STORY),
-        traceback=_text(_story(error, redact)[-_LONGEST_STORY:], _LONGEST_STORY),
         redacted=redacted,
         attempts=attempts,
         died_at=Now(),
+        **_end(error, redact),
     )
+
+
+def _headers(message: Message) -> dict[str, Any]:
+    """But for the attempt, which a replay counts anew."""
+    return {_text(name, 255): _scalar(value) for name, value in message.headers.items() if name != ATTEMPT_HEADER}
+
+
+def _end(error: BaseException, redact: Sequence[str]) -> dict[str, str]:
+    """What it died of, in the letter's fields."""
+    return {
+        "exception": _text(kind_of(error), 255),
+        "error": WITHHELD if redact else _text(words(error), _LONGEST_STORY),
+        "traceback": _text(_story(error, redact)[-_LONGEST_STORY:], _LONGEST_STORY),
+    }
 
 
 def _story(error: BaseException, redact: Sequence[str]) -> str:

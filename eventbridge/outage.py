@@ -177,4 +177,4 @@ class Patience:
     def _went_on(self) -> None:
         """Say so when the last of those that waited is through."""
         if self._waits.pop(threading.get_ident(), None) and not self._waits and not self.stopping.is_set():
-            telemetry.changed.send_robust(Patience, daemon=self.daemon, state="ready")
+            telemetry.changed.send_robust(Patience, daemon=self.daemon, state="ready", why="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,7 @@ from eventbridge import telemetry
 from eventbridge.capture import source_of
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.models import Lease, OutboxEntry
+from eventbridge.models.doorbell import doorbell
 from eventbridge.models.low_water import LowWater
 from eventbridge.models.outbox import OutboxQuerySet, PendingEntry
 from eventbridge.outage import Pause, Reminder, forget_broken_connection
@@ -20,7 +22,8 @@ from eventbridge.transports import Message, Outcome, Publisher
 from eventbridge.wire import with_sequence
 
 LEASE = "relay"
-_SHORTEST_PAUSE = 0.005
+_SHORTEST_PAUSE = 0.002
+_DOZE = 0.01  # it sleeps when nothing came for about as long as it takes to fall asleep and wake
 _AFTER_A_NACK = 1.0
 _STANDING_STILL = 0.5
 _STANDBY_LOOKS = 1.0
@@ -57,6 +60,7 @@ class Relay:
         self.why = ""
         self.relayed = 0
         self._low_water = LowWater(database)
+        self._doorbell = doorbell(database)
         self._token: int | None = None
         self._held_until = 0.0
         self._idle = Pause(_SHORTEST_PAUSE, longest_pause)
@@ -87,14 +91,25 @@ class Relay:
         """Relay nothing, for that reason; return how long to rest. What is under way was finished before."""
         return self._rest("paused", why, _STANDING_STILL)
 
+    def rest(self, seconds: float, stopping: threading.Event) -> None:
+        """Rest so long, after a poll; where there is nothing to do, until something is recorded. Less if it stops."""
+        if not self.idle or seconds < _DOZE:
+            stopping.wait(seconds)
+            return
+        try:
+            self._doorbell.sleep(seconds, stopping, lambda: bool(self._low_water.look(1)))
+        except (DatabaseError, InterfaceError):
+            forget_broken_connection(self.database)  # the next poll says what is the matter
+
     def close(self, deadline: float) -> None:
         """Let a standby take over at once, and close the link within ``deadline``."""
-        if self._token is not None:
-            try:
+        try:
+            self._doorbell.leave()
+            if self._token is not None:
                 Lease.objects.using(self.database).release(LEASE, self._token)
-            except (DatabaseError, InterfaceError):
-                forget_broken_connection(self.database)
-            self._token = None
+        except (DatabaseError, InterfaceError):
+            forget_broken_connection(self.database)
+        self._token = None
         self.publisher.close(deadline)
 
     @property
@@ -116,8 +131,11 @@ class Relay:
         if self._token is not None and asked < self._held_until - self.lease / 2:
             return True
         leases = Lease.objects.using(self.database)
-        if self._token is None or not leases.renew(LEASE, self._token, self.lease):
+        former = self._token
+        if former is None or not leases.renew(LEASE, former, self.lease):
             self._token = leases.take(LEASE, self.holder, self.lease)
+            if former is not None and self._token != former + 1:
+                telemetry.ousted.send_robust(Relay, using=self.database, holder=self.holder)
         self._held_until = asked + self.lease
         return self._token is not None
 

@@ -5,10 +5,12 @@ Nothing else is asked: neither the broker nor the daemons, which write down what
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +37,10 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A relay or consumer in one process. ``seen``: seconds since it last said that it is there."""
+    """A relay or consumer in one process. ``seen``: seconds since it last said that it is there.
+
+    ``alive``: it said so lately. ``mute``: it did not, but its process is there, on this machine.
+    """
 
     role: str
     name: str
@@ -43,6 +48,7 @@ class Process:
     process: str
     state: str
     alive: bool
+    mute: bool = False
     seen: float
     figures: dict[str, Any]
 
@@ -171,14 +177,32 @@ def _processes(alias: str) -> Iterator[Process]:
             process=beat.process,
             state=beat.state,
             alive=since < ALIVE,
+            mute=since >= ALIVE and _is_there(beat.process),
             seen=round(since.total_seconds(), 1),
             figures=beat.figures,
         )
 
 
+def _is_there(process: str) -> bool:
+    """Whether that process is one of this machine, and there. Of other machines nothing is known."""
+    machine, _, pid = process.rpartition(":")
+    if machine != socket.gethostname() or not pid.isdecimal() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        pass  # another user's
+    except (OSError, OverflowError):
+        return False
+    try:
+        return b"eventbridge" in Path(f"/proc/{pid}/cmdline").read_bytes()  # or its number has been given to another
+    except OSError:
+        return True
+
+
 def _dead_letters(alias: str) -> list[DeadLetters]:
-    found: dict[str, Counter[str]] = {}
-    for group in DeadLetter.objects.using(alias).groups():
-        sums = found.setdefault(group["consumer"], Counter())
-        sums.update({name: group[name] for name in ("count", "marked", "in_hand")})
-    return [DeadLetters(consumer=consumer, database=alias, **sums) for consumer, sums in sorted(found.items())]
+    found = DeadLetter.objects.using(alias).counts()
+    return [
+        DeadLetters(consumer=name, database=alias, count=of.count, marked=of.marked, in_hand=of.in_hand)
+        for name, of in found.items()
+    ]

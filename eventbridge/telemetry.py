@@ -22,15 +22,21 @@ creating = Signal()
 """``events`` (a list), ``using``: about to be recorded; a receiver may put another in an event's place."""
 emitted = Signal()
 """``events``, ``using``: recorded in the outbox; the transaction may still roll back."""
+invalid = Signal()
+"""``type``, ``error``: an event does not fit its type, or is too large, and was not recorded. ``error`` is raised
+where it was emitted; ``type`` is empty if a bridge returned no event at all."""
 publishing = Signal()
 """``messages``, ``using``: a batch is about to be published; a receiver may add to their headers."""
 published = Signal()
 """``entries``, ``outcomes``, ``seconds``, ``using``: what the broker said to each of a batch; None: nothing, or
 no more was heard. What is neither confirmed, refused nor unwanted stays in the outbox."""
 relayed = Signal()
-"""``entries``, ``seconds``: a batch was confirmed by the broker, or nobody wanted it."""
+"""``entries``, ``seconds``, ``using``: a batch was confirmed by the broker, or nobody wanted it."""
 parked = Signal()
-"""``entry``, ``reason``: the broker will not take this event; see ``eventbridge outbox list``."""
+"""``entry``, ``reason``, ``using``: the broker will not take this event; see ``eventbridge outbox list``."""
+ousted = Signal()
+"""``using``, ``holder``: a relay's lease ran out while it held it, and another relay took it over. What it published
+last may be published again."""
 began = Signal()
 """``consumer``, ``event``, ``message``, ``attempt``: a handler is about to run, in this thread."""
 ended = Signal()
@@ -41,11 +47,11 @@ hook_failed = Signal()
 handled = Signal()
 """``consumer``, ``event``, ``attempt``, ``seconds``, ``batch``: a handler did its work."""
 duplicate = Signal()
-"""``consumer``, ``event``: it had been handled before, and was skipped."""
+"""``consumer``, ``event``, ``attempt``: it had been handled before, and was skipped."""
 retried = Signal()
 """``consumer``, ``event``, ``message``, ``attempt``, ``after``, ``error``: it will be tried again."""
 died = Signal()
-"""``consumer``, ``letter``: a message became a dead letter."""
+"""``consumer``, ``letter``, ``event``: a message became a dead letter; ``event`` is None if it could not be read."""
 replayed = Signal()
 """``letter``, ``using``: its consumer took up a dead letter that was marked for replay."""
 hindered = Signal()
@@ -53,9 +59,10 @@ hindered = Signal()
 overdue = Signal()
 """``consumer``, ``message``, ``seconds``, ``stack``: a handler ran past the timeout; the process exits."""
 changed = Signal()
-"""``daemon``, ``state``, ``why``: a daemon changed its state: ready, waiting, standby, stopping, …
+"""``daemon``, ``state``, ``why``: a daemon is starting, ready, waiting, standby, paused, stopping or failed; or it is
+warned, and goes on. ``why`` is empty where there is nothing to say.
 
-While it waits for the end of an outage it says so again, once a minute."""
+While it waits for the end of an outage, or is paused, it says so again, once a minute."""
 
 
 def _say(level: int, text: str, *values: Any, **fields: Any) -> None:
@@ -91,6 +98,12 @@ def _log_relayed(sender: Any, entries: Any, seconds: float, **kwargs: Any) -> No
 def _log_parked(sender: Any, entry: Any, reason: str, **kwargs: Any) -> None:
     told = {"outcome": "parked", "event_id": entry.event_id, "type": entry.type, "reason": reason}
     _say(logging.ERROR, "parked %s %s: %s (see: eventbridge outbox list)", entry.type, entry.event_id, reason, **told)
+
+
+@receiver(ousted)
+def _log_ousted(sender: Any, using: str, **kwargs: Any) -> None:
+    text = "another relay took over the outbox of %s before this one gave it back; some events may be published twice"
+    _say(logging.WARNING, text, using, outcome="ousted", database=using)
 
 
 @receiver(hook_failed)
@@ -167,7 +180,7 @@ def _log_overdue(sender: Any, consumer: Any, message: Any, seconds: float, stack
 
 
 @receiver(changed)
-def _log_changed(sender: Any, daemon: str, state: str, why: str = "", **kwargs: Any) -> None:
+def _log_changed(sender: Any, daemon: str, state: str, why: str, **kwargs: Any) -> None:
     level = {"waiting": logging.WARNING, "warned": logging.WARNING, "failed": logging.CRITICAL}.get(state, logging.INFO)
     told = {"daemon": daemon, "state": state, "why": why or None}
     _say(level, "%s is %s%s", daemon, state, f": {why}" if why else "", **told)

@@ -30,7 +30,7 @@ from eventbridge.wire import SPECVERSION
 
 tracer = trace.get_tracer("eventbridge", __version__)
 _w3c = TraceContextTextMapPropagator()
-_HEADERS = ("traceparent", "tracestate")
+HEADERS = ("traceparent", "tracestate")
 _here = threading.local()
 """``spans``: of the batch that this thread is publishing."""
 _running: dict[tuple[int, int], tuple[Span, Token[Context]]] = {}
@@ -114,7 +114,7 @@ def _start(
 
 
 def _context_of(headers: Mapping[str, Any]) -> trace.SpanContext | None:
-    told = {name: value for name in _HEADERS if isinstance(value := headers.get(name), str)}  # anybody may have sent it
+    told = {name: value for name in HEADERS if isinstance(value := headers.get(name), str)}  # anybody may have sent it
     found = trace.get_current_span(_w3c.extract(told, Context())).get_span_context()
     return found if found.is_valid else None
 

@@ -7,14 +7,50 @@ the end without a word: the block looks as if it had succeeded. Whoever must kno
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from eventbridge.errors import RolledBack
 
 _ADVICE = "put what may fail into a transaction.atomic() of its own, and leave the connection open"
+
+
+@contextmanager
+def all_or_nothing(using: str) -> Iterator[None]:
+    """What fails inside takes the transaction that is open there along, even where somebody catches the error.
+
+    In ``atomic()`` Django rolls back at the end of the block. Where autocommit is off and no block has a
+    savepoint to go back to, nobody would before the owner's ``commit()``: it is rolled back at once. Either
+    way Django refuses further statements, until the block ends or the owner says ``rollback()``.
+    """
+    try:
+        yield
+    except Exception as error:
+        connection = connections[using]
+        by_hand = _is_committed_by_hand(connection)
+        if connection.in_atomic_block or by_hand:
+            connection.needs_rollback = True
+            connection.rollback_exc = error  # type: ignore[attr-defined]
+        if by_hand and not any(connection.savepoint_ids):
+            _roll_back(connection)
+        raise
+
+
+def _is_committed_by_hand(connection: Any) -> bool:
+    """Whether autocommit is off, outside of every block: the owner calls commit()."""
+    if connection.connection is None:
+        return False
+    # With autocommit off, Django's outermost block only pretends to begin a transaction, and does not commit.
+    return not (connection.commit_on_exit if connection.in_atomic_block else connection.autocommit)
+
+
+def _roll_back(connection: Any) -> None:
+    """As ``connection.rollback()``, which Django forbids within a block."""
+    connection.run_on_commit = []
+    with suppress(DatabaseError), connection.wrap_database_errors:  # a link that is lost commits nothing either
+        connection.connection.rollback()
 
 
 @contextmanager

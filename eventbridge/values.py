@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import types
+import typing
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -47,6 +49,24 @@ def _encodes(value: Any, hook: Hook) -> bool:
     except (TypeError, ValueError, OverflowError, RecursionError):
         return False
     return True
+
+
+_ANY_ITEMS = (list, tuple, dict)  # without saying of what
+_UNBENT = {int, str, bool, type(None), list, tuple, dict, types.UnionType, typing.Union}
+
+
+def are_unbent(payload: type[Any]) -> bool:
+    """Whether all its values are of kinds that JSON cannot bend, if what a reader gets equals what was sent."""
+    try:
+        hints = typing.get_type_hints(payload).values()
+    except (NameError, TypeError):
+        return False
+    return all(_is_unbent(hint) for hint in hints)
+
+
+def _is_unbent(hint: Any) -> bool:
+    inner = [part for part in typing.get_args(hint) if part is not ...]
+    return (typing.get_origin(hint) or hint) in _UNBENT and all(map(_is_unbent, inner)) and hint not in _ANY_ITEMS
 
 
 def check_values(sent: Any, received: Any, hook: Hook) -> None:

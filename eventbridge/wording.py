@@ -73,8 +73,8 @@ def without_password(url: str) -> str:
 
 
 def figures(values: Mapping[str, Any]) -> str:
-    """What a daemon says of itself, by name: ``depth 3, handled 12, running 0``. No lists."""
-    told = sorted((name, value) for name, value in values.items() if not isinstance(value, list))
+    """What a daemon says of itself, by name: ``depth 3, handled 12, running 0``. Nothing nested."""
+    told = sorted((name, value) for name, value in values.items() if not isinstance(value, (list, dict)))
     return ", ".join(f"{name} {_figure(value)}" for name, value in told if value not in (None, ""))
 
 

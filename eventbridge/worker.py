@@ -28,6 +28,7 @@ from eventbridge.obituary import obituary
 from eventbridge.outage import Patience, Stopped, our_own
 from eventbridge.quarantine import Quarantine
 from eventbridge.redaction import kind_of, told
+from eventbridge.tally import Tally
 from eventbridge.topology import EVENTS, REQUEUE
 from eventbridge.transactions import committing, must_be_intact, must_not_have_ended
 from eventbridge.transports import Delivery, Message
@@ -73,8 +74,7 @@ class Worker:
         self.running: dict[int, tuple[Delivery, float]] = {}
         """By thread: the delivery whose handler runs in it, and since when (monotonic seconds)."""
         self.patiently = Patience(consumer.database, stopping, f"consumer {consumer.name}")
-        self.counted = {"handled": 0, "failed": 0}
-        self._counting = threading.Lock()
+        self.tally = Tally()
         self._quarantine = quarantine or Quarantine(stopping)
 
     def handle(self, deliveries: Sequence[Delivery]) -> None:
@@ -240,7 +240,7 @@ class Worker:
 
     def _succeeded(self, attempt: Attempt, *, fresh: bool, batch: int) -> None:
         attempt.delivery.ack()
-        self._count("handled")
+        self.tally.handled()
         told = {"consumer": self.consumer, "event": attempt.event, "attempt": attempt.number}
         if fresh:
             telemetry.handled.send_robust(Worker, seconds=attempt.seconds, batch=batch, **told)
@@ -249,9 +249,9 @@ class Worker:
 
     def _failed(self, attempt: Attempt, error: BaseException) -> None:
         """The next rung of the ladder, or the end of it."""
-        self._count("failed")
         asked = error.after if isinstance(error, Retry) else None
         after = None if isinstance(error, Reject) else self.consumer.rung(attempt.number, asked)
+        self.tally.failed(attempt.key, error, after, self.consumer.redact)
         if after is None:
             reason = Reason.REJECTED if isinstance(error, Reject) else Reason.FAILED
             self._bury(attempt.delivery, attempt.event, reason, error, attempt.number)
@@ -289,7 +289,7 @@ class Worker:
         self._unmark(delivery, event)
         self.patiently.on_our_own(lambda: letters.bury(letter))
         delivery.ack()
-        telemetry.died.send_robust(Worker, consumer=self.consumer, letter=letter)
+        telemetry.died.send_robust(Worker, consumer=self.consumer, letter=letter, event=event)
 
     def _unmark(self, delivery: Delivery, event: Event[Any] | None) -> None:
         """A suspect's attempts end here: from now on the ladder, or the dead letter, counts."""
@@ -300,10 +300,6 @@ class Worker:
     def _hook_failed(self, error: Exception) -> None:
         """After the commit: the event is handled, whatever its ``on_commit`` hooks make of it."""
         telemetry.hook_failed.send_robust(Worker, consumer=self.consumer, error=told(error, self.consumer.redact))
-
-    def _count(self, outcome: str) -> None:
-        with self._counting:
-            self.counted[outcome] += 1
 
     @property
     def _inbox(self) -> InboxQuerySet:

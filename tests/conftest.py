@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import django
 import pytest
 from django.db import connections
 
+from tests.services.absence import absent
 from tests.services.certificates import make_certificates
 from tests.services.hosts import NotAvailable
 from tests.services.mail import MailServer
@@ -95,12 +96,8 @@ def _serve(get: Callable[[], Server], name: str, config: pytest.Config) -> Itera
             server = get()
     except NotAvailable as reason:
         config.stash[REPORT].not_run[name] = str(reason)
-        message = f"there is no {name} here: the end of the report says why"
-        if os.environ.get("CI"):
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
+        absent(f"there is no {name} here: the end of the report says why")
     config.stash[REPORT].use(server.name, server.version, server.how)
-    SECRECY.keep(unquote(urlsplit(server.url).password or ""))
     yield server
     server.close()
 
@@ -225,7 +222,7 @@ def daemon(processes: Processes, database_urls: dict[str, str], settings: Any) -
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """ca.pem and other-ca.pem; server.pem with server.key, by the first, for `localhost` only."""
     if not shutil.which("openssl"):
-        pytest.skip("openssl makes the certificates")
+        absent("openssl makes the certificates, and there is none here")
     return make_certificates(tmp_path_factory.mktemp("tls"))
 
 

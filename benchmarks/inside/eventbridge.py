@@ -1,13 +1,16 @@
 """Inside our own environment."""
 
 import os
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import patch
 
-from django.db import connection
+from django.db import connection, transaction
 
 from benchmarks.child import serve
 from benchmarks.inside.tables import books, empty, in_turn, prepare, save_plain, written
@@ -15,10 +18,12 @@ from benchmarks.store.contracts import BookSaved
 from benchmarks.store.models import Book
 from eventbridge import Event, assembly, emit, emit_many
 from eventbridge.consumer import consumers_in
+from eventbridge.models import doorbell
 from eventbridge.topology import topology_of
 from eventbridge.transports import Message
 from eventbridge.wire import encode, with_sequence
 
+_TURNS = 8
 _TABLES = ("store_book", "store_plainbook", "eventbridge_outbox")
 
 
@@ -30,6 +35,30 @@ def saves(transactions: int, each: int) -> dict[str, float]:
 
 def _save_bridged(fields: dict[str, Any]) -> None:
     Book(**fields).save()
+
+
+def saves_at_once(writers: int, transactions: int, rest: float) -> dict[str, float]:
+    """Microseconds of a save by so many threads, when it wakes a relay that sleeps, and when it does not; in turn."""
+    taken: dict[str, list[float]] = {"waking": [], "not waking": []}
+    ways = {"waking": doorbell.ring, "not waking": lambda _: ""}
+    for _ in range(_TURNS):
+        for name, ring in ways.items():
+            with patch("eventbridge.models.doorbell.ring", ring), ThreadPoolExecutor(writers) as threads:
+                each = [threads.submit(_save_again_and_again, transactions // _TURNS, rest) for _ in range(writers)]
+                taken[name] += [figure for future in each for figure in future.result()]
+    return {name: statistics.median(figures) * 1e6 for name, figures in taken.items()}
+
+
+def _save_again_and_again(transactions: int, rest: float) -> list[float]:
+    fields, taken = books(), []
+    for _ in range(transactions):
+        time.sleep(rest)
+        one, began = next(fields), time.perf_counter()
+        with transaction.atomic():
+            _save_bridged(one)
+        taken.append(time.perf_counter() - began)
+    connection.close()
+    return taken
 
 
 def emits(transactions: int, events: int) -> dict[str, float]:
@@ -177,7 +206,7 @@ def routed() -> int:
 
 if __name__ == "__main__":
     serve(
-        prepare, saves, emits,
+        prepare, saves, saves_at_once, emits,
         declare, fill_outbox, fill_queue, write, emit_large, emit_wide, left, imported,
         empty_everything, empty_broker, routed,
     )  # fmt: skip

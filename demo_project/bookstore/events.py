@@ -17,7 +17,7 @@ def author_deleted(instance: Author, **kwargs: Any) -> AuthorDeleted:
     return AuthorDeleted(author_id=instance.pk, full_name=instance.full_name)
 
 
-@bridge(book_published, sender=Book)
+@bridge(book_published)
 def book_was_published(book: Book, author: Author | None, **kwargs: Any) -> BookPublished:
     """A book became Published: its author can be told."""
     return BookPublished(

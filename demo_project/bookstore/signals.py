@@ -3,4 +3,4 @@
 from django.dispatch import Signal
 
 book_published = Signal()
-"""A book became Published. Sent in the transaction, with `sender=Book`, `book`, `author` (or None) and `using`."""
+"""A book became Published. Sent in the transaction with `book`, `author` (or None) and `using`; any code may."""

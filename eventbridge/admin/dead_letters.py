@@ -12,7 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.text import Truncator
 
-from eventbridge.admin.rows import Deed, ReadOnlyAdmin, journey_url, may_view
+from eventbridge.admin.databases import PARAMETER, in_database
+from eventbridge.admin.deeds import Deed
+from eventbridge.admin.rows import ReadOnlyAdmin, journey_url, may_view, moment, time_column
 from eventbridge.conf import settings
 from eventbridge.models import DeadLetter, TrailStep
 from eventbridge.models.dead_letter import DeadLetterQuerySet
@@ -38,29 +40,30 @@ _MOST_GROUPS = 50
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin):
-    list_display = ("what_failed", "consumer", "type", "key", "attempts", "died_at", "replay_state")
+    list_display = ("what_failed", "consumer", "type", "key", "attempts", "died", "replay_state")
     search_fields = ("event_id__exact", "subject__exact", "error")
     search_help_text = "An event's id or key, or words of the error"
     ordering = ("-id",)  # by an index; as good as by died_at
     actions = ("replay", "discard")
     change_list_template = "eventbridge/dead_letters.html"
     change_form_template = "eventbridge/row.html"
+    died = time_column("died_at", "died at")
 
     def get_queryset(self, request: HttpRequest) -> DeadLetterQuerySet:
         return cast("DeadLetterQuerySet", super().get_queryset(request)).seen().defer("body", "traceback")
 
-    def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
         chosen = {name: request.GET[name] for name in _ALIKE if name in request.GET}
         more: dict[str, Any] = {"alike": chosen, **self._deeds(request)}
-        if not request.GET and request.method == "GET":
+        if set(request.GET) <= {PARAMETER} and request.method == "GET":
             more["groups"] = list(self._groups(request))
-        return super().changelist_view(request, {**(extra_context or {}), **more})
+        return more
 
     def _groups(self, request: HttpRequest) -> Iterator[dict[str, Any]]:
         reasons = dict(DeadLetter.Reason.choices)
         letters = cast("DeadLetterQuerySet", super().get_queryset(request))
         for group in letters.groups()[:_MOST_GROUPS]:
-            query = urlencode({name: group[name] for name in _ALIKE})
+            query = urlencode({**{name: group[name] for name in _ALIKE}, **in_database(letters.db)})
             ages = {name: age((group["now"] - group[name]).total_seconds()) for name in ("first", "last")}
             yield {**group, **ages, "query": query, "why": reasons[group["reason"]]}
 
@@ -79,7 +82,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     def _story(self, letter: DeadLetter) -> dict[str, Any]:
         headers = "\n".join(f"{name}: {value}" for name, value in letter.shown_headers.items())
         return {
-            "title": f"{letter.consumer} gave up {letter.type or 'a message'}",
+            "title": f"{letter.consumer} gave up on {letter.type or 'a message'}",
             "event_id": letter.event_id,
             "state": letter.replay_state or "dead",
             "tone": "busy" if letter.replay_at else "bad",
@@ -126,7 +129,7 @@ def _facts(letter: DeadLetter) -> list[tuple[str, Any]]:
         ("Event id", letter.event_id),
         ("Source", letter.source),
         ("Attempts", letter.attempts),
-        ("Died", letter.died_at),
+        ("Died", moment(letter.died_at)),
         ("Replays", letter.replays),
         ("Routing key", letter.routing_key if letter.routing_key != letter.type else ""),
         ("Content type", letter.content_type),

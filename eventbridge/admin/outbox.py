@@ -10,7 +10,8 @@ from django.contrib.admin.models import CHANGE, DELETION
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 
-from eventbridge.admin.rows import Deed, ReadOnlyAdmin
+from eventbridge.admin.deeds import Deed
+from eventbridge.admin.rows import ReadOnlyAdmin, moment, time_column
 from eventbridge.event import event_types
 from eventbridge.models import Audit, InboxEntry, OutboxEntry
 from eventbridge.models.outbox import OutboxQuerySet
@@ -57,11 +58,13 @@ class KnownTypes(admin.SimpleListFilter):
 
 @admin.register(OutboxEntry)
 class OutboxEntryAdmin(ReadOnlyAdmin):
-    list_display = ("type", "event_id", "created_at", "parked_at", "why_parked")
+    list_display = ("type", "event_id", "recorded", "parked", "why_parked")
     list_filter = (State, KnownTypes)
     search_fields = ("event_id__exact",)
     search_help_text = "An event's id"
     actions = ("retry", "discard")
+    recorded = time_column("created_at", "recorded at")
+    parked = time_column("parked_at", "parked at")
     change_form_template = "eventbridge/row.html"
 
     def change_view(
@@ -77,8 +80,8 @@ class OutboxEntryAdmin(ReadOnlyAdmin):
         facts = [
             ("Event type", entry.type),
             ("Event id", entry.event_id),
-            ("Recorded", entry.created_at),
-            ("Parked", entry.parked_at),
+            ("Recorded", moment(entry.created_at)),
+            ("Parked", moment(entry.parked_at)),
             ("Somebody must want it", "yes" if entry.mandatory else "no"),
         ]
         return {
@@ -107,19 +110,26 @@ class OutboxEntryAdmin(ReadOnlyAdmin):
 
 @admin.register(InboxEntry)
 class InboxEntryAdmin(ReadOnlyAdmin):
-    list_display = ("event_id", "consumer", "source", "handled_at", "attempts")
+    list_display = ("event_id", "consumer", "source", "handled", "attempts")
     search_fields = ("event_id__exact",)
     search_help_text = "An event's id"
     ordering = ("-id",)
+    handled = time_column("handled_at", "handled at")
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """By the one index that there is."""
+        event_id = search_term.strip()
+        return (queryset.of_event(event_id) if event_id else queryset), False
 
 
 @admin.register(Audit)
 class AuditAdmin(ReadOnlyAdmin):
-    list_display = ("at", "who", "via", "what", "many", "which")
+    list_display = ("when", "who", "via", "what", "many", "which")
     list_display_links = None
     search_fields = ("who",)
     search_help_text = "Who did it"
     ordering = ("-id",)
+    when = time_column("at", "at")
 
     @admin.display(description="which")
     def which(self, entry: Audit) -> str:

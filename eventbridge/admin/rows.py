@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -11,14 +11,21 @@ from urllib.parse import urlencode
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.formats import date_format
 
+from eventbridge.admin.databases import AWAY, DatabaseFilter, database_of, in_database, with_database
+from eventbridge.admin.deeds import Deed
+from eventbridge.admin.glance import glances
 from eventbridge.audit import audit, these
 from eventbridge.models import Audit, DeadLetter, EventBus, InboxEntry, OutboxEntry, TrailStep
 from eventbridge.pages import plainly
@@ -38,19 +45,11 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in django
         return len(rows.order_by().values_list("pk")[:_MOST])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deed:
-    """A verb of the QuerySet, and how it is spoken of. ``command``: what the command line calls it."""
+class DatabaseChangeList(ChangeList):
+    """Rows whose links lead to them in their own database."""
 
-    command: str
-    verb: Callable[[Any], int]
-    done: str
-    question: str
-    flag: int
-
-    @property
-    def name(self) -> str:
-        return self.command.rpartition(" ")[2]
+    def url_for_result(self, result: Model) -> str:
+        return with_database(super().url_for_result(result), self.root_queryset.db)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in django-stubs alone
@@ -90,6 +89,18 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in d
     def has_may_delete_permission(self, request: HttpRequest) -> bool:
         return super().has_delete_permission(request)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows of the database that is asked for, or of the router's."""
+        rows = super().get_queryset(request)
+        alias = database_of(request)
+        return rows.using(alias) if alias else rows
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return (DatabaseFilter, *super().get_list_filter(request))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return DatabaseChangeList
+
     def context(self, request: HttpRequest, **more: Any) -> dict[str, Any]:
         """What every page of ours needs."""
         return {
@@ -100,8 +111,20 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in d
             **more,
         }
 
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What the list's template needs besides its rows."""
+        return {}
+
     def changelist_view(self, request: HttpRequest, extra_context: Mapping[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"tabs": list(_tabs(request, self)), **(extra_context or {})})
+        """The list; one of a database that cannot be asked says so, and leads back to the usual one."""
+        try:
+            context = {"tabs": list(_tabs(request, self)), **self.list_context(request), **(extra_context or {})}
+            return super().changelist_view(request, context)
+        except AWAY as error:
+            if not database_of(request):
+                raise
+            self.message_user(request, f"Database {database_of(request)} cannot be asked: {error}", messages.ERROR)
+            return redirect(request.path)
 
     def carry_out(self, request: HttpRequest, chosen: QuerySet[Any], deed: Deed) -> HttpResponse | None:
         """Ask first; when it was confirmed do it, write it down, and say how many it changed."""
@@ -115,7 +138,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in d
             changed = deed.verb(wanted)
             about = _in_common(request) if across else these([row.pk for row in few])
             audit(deed.command, changed, about=about, who=request.user.get_username(), using=chosen.db)
-            LogEntry.objects.log_actions(request.user.pk, few, deed.flag, deed.done)  # type: ignore[arg-type]
+            done = " in database ".join([deed.done, *in_database(chosen.db).values()])
+            LogEntry.objects.log_actions(request.user.pk, few, deed.flag, done)  # type: ignore[arg-type]
+        glances.forget()
         level = messages.SUCCESS if changed else messages.WARNING
         self.message_user(request, f"{self.count(changed)} {deed.done}.", level)
         return None
@@ -154,6 +179,23 @@ def live_page(
 def _in_common(request: HttpRequest) -> str:
     """What the rows that were chosen have in common: the list's own filters."""
     return ", ".join(f"{name}={value}" for name, value in request.GET.items()) or "all"
+
+
+def moment(value: datetime | None) -> str:
+    """A time as all our pages write it, by the clock of who looks: ``29 Nov 2026, 14:02:15``."""
+    if value and timezone.is_aware(value):
+        value = timezone.localtime(value)
+    return date_format(value, "j M Y, H:i:s") if value else ""
+
+
+def time_column(name: str, words: str) -> Any:
+    """A list's column of such times."""
+
+    @admin.display(description=words, ordering=name, empty_value="-")
+    def column(page: ReadOnlyAdmin, row: Model) -> str | None:
+        return moment(getattr(row, name)) or None
+
+    return column
 
 
 def may_view(page: ReadOnlyAdmin, request: HttpRequest, model: type[Model]) -> bool:

@@ -17,12 +17,12 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from eventbridge.admin.rows import ReadOnlyAdmin, journey_url, live_page, may_view
+from eventbridge.admin.whereabouts import whereabouts
 from eventbridge.event import event_types
 from eventbridge.journey import Journey, journey_of
 from eventbridge.models import DeadLetter, OutboxEntry, TrailStep
 from eventbridge.models.trail import TrailQuerySet
 from eventbridge.pages import plainly
-from eventbridge.wording import pretty
 
 _PAGE = 50
 _FIELDS = ("q", "type", "since", "until")
@@ -76,23 +76,19 @@ class TrailStepAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         event_id = request.GET.get("id", "")
         steps = TrailStep.objects.journey(event_id)
+        relayed = any(step.what == step.What.RELAYED for step in steps)
+        found = whereabouts(
+            event_id,
+            in_outbox=not relayed and may_view(self, request, OutboxEntry),
+            dead=may_view(self, request, DeadLetter),
+        )
         context: dict[str, Any] = {
             "event_id": event_id,
             "journey": journey_of(steps) if steps else None,
             "caused": TrailStep.objects.caused_by(event_id),
-            **self._rows(request, event_id, relayed=any(step.what == step.What.RELAYED for step in steps)),
+            "found": found,
         }
         return live_page(self, request, "journey", context, title=f"Journey of {event_id}")
-
-    def _rows(self, request: HttpRequest, event_id: str, *, relayed: bool) -> dict[str, Any]:
-        """Where it lies now, as far as this user may see that: in the outbox, and as dead letters."""
-        entry, letters = None, []
-        if not relayed and may_view(self, request, OutboxEntry):  # which has no index on the event's id
-            entry = OutboxEntry.objects.filter(event_id=event_id).first()
-        if may_view(self, request, DeadLetter):
-            letters = list(DeadLetter.objects.seen().filter(event_id=event_id).order_by("consumer")[:_PAGE])
-        body = entry.body.encode() if entry else letters[0].shown_body if letters else b""
-        return {"entry": entry, "letters": letters, "payload": pretty(body)}
 
 
 def _journeys(firsts: Iterable[TrailStep]) -> list[Journey]:

@@ -20,6 +20,8 @@ from django.db import DEFAULT_DB_ALIAS
 Commands = _SubParsersAction  # what add_subparsers returns; argparse gives it no public name
 
 PROGRAM = "manage.py eventbridge"
+COMMON_EXITS = {0: "done", 1: "a wrong value", 2: "wrong options, or what it asks is away", 130: "Ctrl-C"}
+"""What a command's exit codes mean, unless it says otherwise."""
 _TOO_LARGE = 2**63  # for a database's bigint
 
 
@@ -40,13 +42,14 @@ def command(
 ) -> ArgumentParser:
     """Add a subcommand. ``run(console, options)`` returns the exit code; without it, it prints its help.
 
-    ``checks``: Django's system checks must pass first, as for most of its commands.
+    ``exits`` are its exit codes where they say more than the common ones. ``checks``: Django's system checks
+    must pass first, as for most of its commands.
     """
     parser: ArgumentParser = commands.add_parser(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.\n\n{dedent(about).strip()}".strip(),
-        epilog=epilog(examples, exits or {}),
+        epilog=epilog(examples, {**COMMON_EXITS, **(exits or {})}),
         formatter_class=Help,
     )
     parser.set_defaults(run=run or help_of(parser), checks=checks)

@@ -65,11 +65,13 @@ class Console:
         rows: Iterable[Sequence[object]],
         right: Iterable[str] = (),
         below: Sequence[object] = (),
+        commands: Sequence[str] = (),
     ) -> None:
         """Columns under their names; those named in ``right`` are aligned to the right.
 
         On a terminal the widest columns are cut to its width; elsewhere nothing is. A column in
-        which there is nothing is left out. ``below`` has a remark for each row, on a line of its own.
+        which there is nothing is left out. ``below`` has a remark for each row, on a line of its own;
+        ``commands`` what to type, which is never cut.
         """
         cells = [[one_line(cell) for cell in row] for row in rows]
         shown = [i for i, column in enumerate(zip(*cells, strict=True)) if any(column)]
@@ -81,6 +83,8 @@ class Console:
             self.say(line.rstrip(), "" if number else "bold")
             if number and below:
                 self._remark(one_line(below[number - 1]), widths[0] + len(_GAP))
+            if number and commands and commands[number - 1]:
+                self.say(" " * (widths[0] + len(_GAP)) + one_line(commands[number - 1]))
 
     def _remark(self, text: str, indent: int) -> None:
         room = self.width - indent if self.width else _columns(text)
@@ -107,6 +111,10 @@ class Console:
 
     # --- for programs ------------------------------------------------------------------------
 
+    def for_programs(self) -> Console:
+        """One that leaves out what is said: the result will be JSON. It still asks, warns and shows progress."""
+        return Console(_Nowhere(), self._err, self._style)
+
     def json(self, value: Any) -> None:
         """Write one JSON document, in ASCII."""
         self._out.write(json.dumps(value, indent=2, default=_jsonable), style_func=str)
@@ -129,6 +137,17 @@ class Console:
             yield meter.add
         finally:
             meter.clear()
+
+
+class _Nowhere:
+    """A stream of which nothing is seen."""
+
+    def write(
+        self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None
+    ) -> None: ...
+    def flush(self) -> None: ...
+    def isatty(self) -> bool:
+        return False
 
 
 class _Meter:

@@ -30,8 +30,10 @@ from eventbridge.wording import count
 
 _EXITS = {
     0: "stopped as asked, everything finished",
-    1: "wrong use, or SHUTDOWN_TIMEOUT passed before everything was finished",
+    1: "wrong use; stopped with --drain before all was done; or SHUTDOWN_TIMEOUT passed",
+    2: "wrong options",
     70: "something in it failed: start it again",
+    130: "a second Ctrl-C: ended at once",
 }
 
 
@@ -51,7 +53,7 @@ def _add_relay(commands: Commands[Any]) -> None:
             or the database is away it waits, and goes on by itself. SIGTERM ends it in order.
         """,
         examples=("relay", "relay --database archive", "relay --drain"),
-        exits={**_EXITS, 2: "with --once: another relay is active, or broker or database is away"},
+        exits={**_EXITS, 2: "wrong options; --once: another relay is active, or something is away"},
         checks=True,
     )
     add_database(parser)

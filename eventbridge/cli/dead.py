@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 
 from eventbridge.cli.arguments import Commands, add_database, add_json, command, group, number
 from eventbridge.cli.console import Console
-from eventbridge.cli.letters import add_filters, chosen
+from eventbridge.cli.letters import add_filters, chosen, replay_of
 from eventbridge.cli.preflight import need_database
 from eventbridge.cli.selection import add_selection, change, chunks, select
 from eventbridge.cli.story import as_json, tell
@@ -34,7 +34,7 @@ def add_to(commands: Commands[Any]) -> None:
             A dead letter is an event that a consumer could not handle: every attempt failed, or
             its handler rejected it. It stays, whole, until it is replayed or discarded.
         """,
-        examples=("dead list --group", "dead show 12", "dead replay 12", "dead replay --consumer bookstore.email"),
+        examples=("dead list", "dead show 12", "dead replay 12", "dead replay --consumer bookstore.email"),
     )
     verbs = group(parser)
     _add_list(verbs)
@@ -44,10 +44,21 @@ def add_to(commands: Commands[Any]) -> None:
 
 
 def _add_list(verbs: Commands[Any]) -> None:
-    examples = ("dead list", "dead list --group", "dead list --consumer bookstore.email --json")
-    parser = command(verbs, "list", list_letters, "list dead letters, the latest first", examples=examples)
+    parser = command(
+        verbs,
+        "list",
+        list_letters,
+        "list dead letters by what they have in common, or one by one",
+        about="""
+            With each group comes the command that replays it. JSON has them one by one, unless
+            --group is given.
+        """,
+        examples=("dead list", "dead list --each", "dead list --consumer bookstore.email --json"),
+    )
     add_filters(parser)
-    parser.add_argument("--group", action="store_true", help="count them by consumer, type and exception")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--group", action="store_true", help="count them by consumer, type, exception and reason")
+    how.add_argument("--each", action="store_true", help="one by one, the latest first")
     parser.add_argument("--limit", type=number, default=50, metavar="N", help="show at most so many (default: 50)")
     add_json(parser)
     add_database(parser)
@@ -114,7 +125,7 @@ def _letters(options: Namespace) -> DeadLetterQuerySet:
 
 def list_letters(console: Console, options: Namespace) -> None:
     letters = _letters(options).filter(chosen(options))
-    if options.group:
+    if options.group or not (options.each or options.json):
         return _list_groups(console, options, letters)
     shown = list(letters.seen().defer("body", "traceback")[: options.limit])
     if options.json:
@@ -125,7 +136,7 @@ def list_letters(console: Console, options: Namespace) -> None:
     header = ("ID", "AGE", "CONSUMER", "TYPE", "TRIES")
     console.table(header, rows, right=("ID", "AGE", "TRIES"), below=[*map(_why, shown)])
     if len(shown) == options.limit and (more := letters.count() - len(shown)) > 0:
-        console.say(f"… and {more:,} more: --limit, or --group to see what they have in common.")
+        console.say(f"… and {more:,} more: --limit, or without --each what they have in common.")
     return None
 
 
@@ -135,7 +146,7 @@ def _row(letter: DeadLetter) -> tuple[object, ...]:
 
 
 def _list_groups(console: Console, options: Namespace, letters: DeadLetterQuerySet) -> None:
-    groups = list(letters.groups())
+    groups = list(letters.groups()[: options.limit])
     if options.json:
         return console.json([_group_as_json(group, options.database) for group in groups])
     if not groups:
@@ -143,7 +154,12 @@ def _list_groups(console: Console, options: Namespace, letters: DeadLetterQueryS
     header = ("COUNT", "MARKED", "IN HAND", "FIRST", "LAST", "CONSUMER", "TYPE")
     reasons = DeadLetter.Reason
     below = [f"{_short(g['exception'])} ({reasons(g['reason']).label})" for g in groups]
-    return console.table(header, map(_group_row, groups), right=header[:5], below=below)
+    # What is marked already, or in a consumer's hands, needs no command.
+    commands = [replay_of(g, options) if g["count"] > g["marked"] + g["in_hand"] else "" for g in groups]
+    console.table(header, map(_group_row, groups), right=header[:5], below=below, commands=commands)
+    if len(groups) == options.limit:
+        console.say("… and perhaps more: --limit.")
+    return console.say("First mend the cause. One by one: --each. The story of one: dead show ID.")
 
 
 def _group_row(group: dict[str, Any]) -> tuple[object, ...]:

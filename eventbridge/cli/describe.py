@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from eventbridge.asyncapi import asyncapi
 from eventbridge.catalogue import BridgeEntry, Catalogue, ConsumerEntry, TypeEntry, catalogue, write_schemas
 from eventbridge.cli.arguments import Commands, add_json, command
 from eventbridge.cli.console import Console
@@ -22,7 +24,12 @@ def add_to(commands: Commands[Any]) -> None:
         run,
         "describe the event types, the consumers and the settings in force",
         about="Needs neither a database nor a broker. Passwords are not shown.",
-        examples=("describe", "describe consumers.email --json", "describe --schemas schemas/"),
+        examples=(
+            "describe",
+            "describe consumers.email --json",
+            "describe --schemas schemas/",
+            "describe --asyncapi asyncapi.json",
+        ),
     )
     parser.add_argument(
         "modules", nargs="*", metavar="MODULE", help="modules of consumers (default: EVENTBRIDGE['CONSUMERS'])"
@@ -30,15 +37,28 @@ def add_to(commands: Commands[Any]) -> None:
     parser.add_argument(
         "--schemas", type=Path, metavar="DIR", help="write a JSON Schema of each event type's data to this folder"
     )
+    parser.add_argument(
+        "--asyncapi", type=Path, metavar="FILE", help="write an AsyncAPI 3.0 document of the events to this file"
+    )
+    parser.add_argument(
+        "--document-version", default="1.0.0", metavar="VERSION", help="what that document calls itself (1.0.0)"
+    )
     add_json(parser)
 
 
 def run(console: Console, options: Namespace) -> None:
-    found = catalogue(consumers_of(options.modules or settings.CONSUMERS))
+    consumers = consumers_of(options.modules or settings.CONSUMERS)
     if options.schemas:
         written = write_schemas(options.schemas)
-        return console.say(f"Wrote {count(len(written), 'schema')} to {options.schemas}.", "success")
-    return console.json(dataclasses.asdict(found)) if options.json else _tell(console, found)
+        console.say(f"Wrote {count(len(written), 'schema')} to {options.schemas}.", "success")
+    if options.asyncapi:
+        document = asyncapi(settings.SOURCE, consumers, options.document_version)
+        options.asyncapi.parent.mkdir(parents=True, exist_ok=True)
+        options.asyncapi.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        console.say(f"Wrote {count(len(document['channels']), 'event type')} to {options.asyncapi}.", "success")
+    if not (options.schemas or options.asyncapi):
+        found = catalogue(consumers)
+        console.json(dataclasses.asdict(found)) if options.json else _tell(console, found)
 
 
 def _tell(console: Console, found: Catalogue) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db.models import Q
@@ -81,6 +82,7 @@ def _add_discard(verbs: Commands[Any]) -> None:
 def _add_choice(parser: ArgumentParser) -> None:
     add_selection(parser, _NOUN)
     parser.add_argument("--type", metavar="TYPE", help="of this event type")
+    add_json(parser)
     add_database(parser)
 
 
@@ -128,7 +130,7 @@ def retry(console: Console, options: Namespace) -> None:
     outbox = _outbox(options)
     ids = select(outbox.parked(), _wanted(options), options, _NOUN)
     doing = "outbox retry", "giving back", "given back to the relay"
-    changed = change(console, options, ids, lambda chunk: outbox.filter(pk__in=chunk).retry(), doing, _NOUN)
+    changed = _change(console, options, ids, lambda chunk: outbox.filter(pk__in=chunk).retry(), doing)
     relays = Heartbeat.objects.using(options.database).alive().filter(role="relay", name=options.database)
     if changed and not relays.exists():
         console.warn(f"No relay of database {options.database} is running: they are published when one is started.")
@@ -138,4 +140,19 @@ def discard(console: Console, options: Namespace) -> None:
     outbox = _outbox(options)
     ids = select(outbox.parked(), _wanted(options), options, _NOUN)
     doing = "outbox discard", "discarding", "discarded"
-    change(console, options, ids, lambda chunk: outbox.filter(pk__in=chunk).discard(), doing, _NOUN)
+    _change(console, options, ids, lambda chunk: outbox.filter(pk__in=chunk).discard(), doing)
+
+
+def _change(
+    console: Console,
+    options: Namespace,
+    ids: Sequence[int],
+    verb: Callable[[Sequence[int]], int],
+    doing: tuple[str, str, str],
+) -> int:
+    """As ``change``, or with --json: tell it as a document. Return how many were changed."""
+    told = console.for_programs() if options.json else console
+    changed = change(told, options, ids, verb, doing, _NOUN)
+    if options.json:
+        console.json({"chosen": ids, "changed": 0 if options.dry_run else changed, "dry_run": options.dry_run})
+    return changed

@@ -21,6 +21,7 @@ from eventbridge.wording import age, figures, one_line
 Row = tuple[object, ...]
 
 _EVERY = 2
+_UNTOLD = ("token", "module")
 _LATE = 15.0
 """Seconds. A daemon says every five that it is there; how long it has been silent is shown from here on."""
 
@@ -38,7 +39,7 @@ def add_to(commands: Commands[Any]) -> None:
         examples=("status", "status --watch", "status --json"),
         exits={
             0: "all is well",
-            1: "something is parked, dead, paused, older than 60 s in the outbox, or not migrated",
+            1: "something is parked, dead, paused, late, not migrated, or comes to nothing",
             2: "a daemon does not run, or waits; a database is away; settings are wrong",
             130: "with --watch: ended by Ctrl-C",
         },
@@ -109,8 +110,9 @@ def _daemons(report: Report) -> Iterator[Row]:
 
 def _state_of_process(process: Process) -> str:
     if not process.alive:
-        return f"gone {age(process.seen)} ago: {process.process}"
-    told = figures({name: value for name, value in process.figures.items() if name != "token"})
+        silent = f"silent for {age(process.seen)}" if process.mute else f"gone {age(process.seen)} ago"
+        return f"{silent}: {process.process}"
+    told = figures({name: value for name, value in process.figures.items() if name not in _UNTOLD})
     late = f"silent for {age(process.seen)}" if process.seen > _LATE else ""
     who = ", ".join(filter(None, (process.state, late, process.process)))
     return f"{who}: {told}" if told else who

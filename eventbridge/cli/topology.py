@@ -7,9 +7,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.core.management.base import CommandError
+from django.db import DatabaseError, InterfaceError, router
 
 from eventbridge import assembly
-from eventbridge.cli.arguments import Commands, command
+from eventbridge.audit import audit, these
+from eventbridge.cli.arguments import Commands, add_json, command
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import consumers_of, need_broker
 from eventbridge.conf import settings
@@ -17,6 +19,7 @@ from eventbridge.consumer import Consumer
 from eventbridge.definitions import definitions, users
 from eventbridge.errors import TopologyMismatch
 from eventbridge.event import event_types
+from eventbridge.models import Audit
 from eventbridge.topology import topology_of
 from eventbridge.wording import count
 
@@ -56,6 +59,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "modules", nargs="*", metavar="MODULE", help="modules of consumers (default: EVENTBRIDGE['CONSUMERS'])"
     )
+    add_json(parser)
 
 
 def run(console: Console, options: Namespace) -> int:
@@ -67,11 +71,15 @@ def run(console: Console, options: Namespace) -> int:
         console.warn("No consumers are named: this is only what all of them share.")
     if options.export:
         return _export(console, consumers, with_users=options.users)
-    return _apply(console, consumers) if options.apply else _plan(console, consumers)
+    act = _apply if options.apply else _plan
+    return act(console, consumers, as_json=options.json)
 
 
-def _plan(console: Console, consumers: list[Consumer]) -> int:
+def _plan(console: Console, consumers: list[Consumer], *, as_json: bool) -> int:
     missing = assembly.missing(topology_of(consumers))
+    if as_json:
+        console.json({"missing": missing})
+        return 1 if missing else 0
     if not missing:
         console.say("Nothing is missing.", "success")
         return 0
@@ -80,16 +88,30 @@ def _plan(console: Console, consumers: list[Consumer]) -> int:
     return 1
 
 
-def _apply(console: Console, consumers: list[Consumer]) -> int:
+def _apply(console: Console, consumers: list[Consumer], *, as_json: bool) -> int:
     topology = topology_of(consumers)
     missing = assembly.missing(topology)
     try:
         # Even if nothing is missing: what is there may be made otherwise, and this says so.
         assembly.declare(topology)
     except TopologyMismatch as error:
+        left = assembly.missing(topology)
+        _write_down(console, [line for line in missing if line not in left])
         raise CommandError(str(error)) from error
-    console.say("\n".join(f"created {line}" for line in missing) or "Nothing was missing.", "success")
+    _write_down(console, missing)
+    if as_json:
+        console.json({"created": missing})
+    else:
+        console.say("\n".join(f"created {line}" for line in missing) or "Nothing was missing.", "success")
     return 0
+
+
+def _write_down(console: Console, created: list[str]) -> None:
+    """In the audit. Whoever may declare things on the broker need not have a database."""
+    try:
+        audit("topology --apply", len(created), about=these(created), using=router.db_for_write(Audit))
+    except (DatabaseError, InterfaceError) as error:
+        console.warn(f"The audit could not be written: {str(error).strip()}")
 
 
 def _export(console: Console, consumers: list[Consumer], *, with_users: bool) -> int:

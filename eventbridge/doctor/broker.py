@@ -1,8 +1,7 @@
-"""The broker: its version, its alarms, its certificate, the topology, and what this user may do."""
+"""The broker: its version, its alarms, certificates, the topology, and what this user may do."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
@@ -10,19 +9,17 @@ from eventbridge import assembly
 from eventbridge.capture import bridges
 from eventbridge.conf import settings
 from eventbridge.consumer import Consumer
+from eventbridge.doctor.certificates import certificate, own_certificate
 from eventbridge.doctor.project import settings_are_usable, usable_consumers
 from eventbridge.doctor.visit import Note, broken, doubtful, fine
 from eventbridge.errors import EventbridgeError, Unavailable
 from eventbridge.event import event_type_of, event_types
 from eventbridge.topology import EVENTS, LOST, rung, topology_of
-from eventbridge.transports import Examination, Write
-from eventbridge.wording import count, without_password
+from eventbridge.transports.examination import Examination, Write
+from eventbridge.wording import count, one_line, without_password
 
 _APPLY = "manage.py eventbridge topology --apply"
 _OLDEST, _NEXT = (3, 10), (4, 0)
-_DAY = 86_400.0
-_SOON = 30.0
-"""Days. A certificate that ends within so many is to be renewed."""
 
 
 def look() -> Iterator[Note]:
@@ -32,6 +29,7 @@ def look() -> Iterator[Note]:
     publishes = [Write(EVENTS, name) for name in _published()]
     retries = [Write(rung(s), c.name) for c in consumers if not c.ordered for s in c.retries]
     where = without_password(settings.BROKER_URL)
+    yield from own_certificate(settings.BROKER_TLS)
     try:
         found = assembly.examine(topology_of(consumers), [*publishes, *retries], [c.name for c in consumers])
     except Unavailable as error:
@@ -67,14 +65,17 @@ def _itself(found: Examination, where: str) -> Iterator[Note]:
     if found.blocked:
         text = "It takes nothing from publishers: it has an alarm of memory or disk."
         yield broken(text, "`rabbitmq-diagnostics alarms` says which; free what it lacks. Nothing is lost meanwhile.")
-    if found.certificate_ends is not None:
-        days = (found.certificate_ends - time.time()) / _DAY
-        text = f"its certificate ends in {count(int(days), 'day')}"
-        yield (
-            fine(text)
-            if days > _SOON
-            else doubtful(f"I{text[1:]}.", "Renew it before: afterwards no daemon can connect.")
-        )
+    yield from _each(found)
+
+
+def _each(found: Examination) -> Iterator[Note]:
+    """Of a list of brokers each must be able to take over."""
+    alone = len(found.certificates_end) + len(found.away) == 1
+    for broker, ends in found.certificates_end.items():
+        yield certificate("its certificate" if alone else f"the certificate of {broker}", ends)
+    for broker, why in found.away.items():
+        mend = "Start it, renew its certificate, or take it out of BROKER_URL: it could not take over."
+        yield doubtful(f"{broker} in BROKER_URL does not answer, though another one does: {one_line(why)}.", mend)
 
 
 def _version(found: Examination, where: str) -> Iterator[Note]:

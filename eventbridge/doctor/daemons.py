@@ -6,13 +6,14 @@ import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 
-from eventbridge.diagnosis import diagnose
+from eventbridge.diagnosis import DOCTOR, diagnose
 from eventbridge.doctor.visit import Note, broken, doubtful, fine
 from eventbridge.server import place_of
 from eventbridge.status import Process, take_report
 from eventbridge.wording import count, one_line
 
 _PATIENCE = 2.0
+_ELSEWHERE = "What is found here of the broker and the databases explains it, or its log does."
 _LOOPBACK = ("127.", "localhost", "::1")
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - where they listen, not we
 
@@ -24,7 +25,8 @@ def look() -> Iterator[Note]:
     report.unusable.clear()
     problems = diagnose(report)
     for problem in problems:
-        yield problem.severity, problem.what, problem.command
+        mend = _ELSEWHERE if problem.command == DOCTOR else problem.command
+        yield problem.severity, problem.what, mend
     alive = [process for process in report.processes if process.alive]
     if not problems:
         yield fine(f"{count(len({process.process for process in alive}), 'process runs', 'processes run')}")

@@ -16,10 +16,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import GaugeMetricFamily
 
 from eventbridge.crew import Crew
-from eventbridge.models import DeadLetter, OutboxEntry
+from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
 from eventbridge.models.outbox import Backlog
 from eventbridge.outage import forget_broken_connection
 from eventbridge.server import Page
+from eventbridge.topology import LOST
 
 if TYPE_CHECKING:
     from eventbridge.daemon import Part
@@ -40,22 +41,31 @@ class Gauges:
         self._told = told
         self._backlogs = {relay.database: Backlog(0, 0, None) for relay in self._relays}
         self._letters = dict.fromkeys((crew.name for crew in self._crews), 0)
+        self._inboxes = dict.fromkeys((crew.database for crew in self._crews), 0)
+        self._lost: int | None = None
         self._due = 0.0
 
     def ask(self) -> None:
-        """A chore: every fifteen seconds, ask the databases. Those that are away are asked again."""
+        """A chore: every fifteen seconds, ask databases and broker. Those that are away are asked again."""
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _EVERY
             for database in self._backlogs:
                 _try(database, lambda database=database: self._count_outbox(database))  # type: ignore[misc]
             for crew in self._crews:
                 _try(crew.database, lambda crew=crew: self._count_letters(crew))  # type: ignore[misc]
+            for database in self._inboxes:
+                _try(database, lambda database=database: self._count_inbox(database))  # type: ignore[misc]
+            if self._crews:
+                self._lost = self._crews[0].publisher.depth(LOST)
 
     def _count_outbox(self, database: str) -> None:
         self._backlogs[database] = OutboxEntry.objects.using(database).backlog()
 
     def _count_letters(self, crew: Crew) -> None:
         self._letters[crew.name] = DeadLetter.objects.using(crew.database).filter(consumer=crew.name).count()
+
+    def _count_inbox(self, database: str) -> None:
+        self._inboxes[database] = InboxEntry.objects.using(database).about_how_many()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from self._of_daemons()
@@ -73,6 +83,9 @@ class Gauges:
         for part in (*self._relays, *self._crews):
             ages.add_metric((f"{part.role} {part.name}",), max(0.0, time.monotonic() - part.turned))
         yield ages
+        ends = {f"{part.role} {part.name}": part.publisher.certificate_ends for part in (*self._relays, *self._crews)}
+        name, text = "eventbridge_broker_certificate_expiry_timestamp_seconds", "When the broker's certificate ends."
+        yield _gauge(name, text, ends, "daemon")
 
     def _of_outboxes(self) -> Iterator[GaugeMetricFamily]:
         yield _states("relay", "database", self._relays)
@@ -96,6 +109,10 @@ class Gauges:
             "eventbridge_consumer_queue_messages", "What waits in the queue, as last seen; NaN: not known.", depth
         )
         yield _gauge("eventbridge_dlq_messages", "Dead letters.", self._letters)
+        name, text = "eventbridge_inbox_rows", "About how many events the inbox remembers, at most."
+        yield _gauge(name, text, self._inboxes, "database")
+        lost = math.nan if self._lost is None else self._lost
+        yield GaugeMetricFamily("eventbridge_lost_messages", "Retries whose own queue is gone; NaN: not known.", lost)
 
 
 def _states(role: str, label: str, parts: Sequence[Part]) -> GaugeMetricFamily:
@@ -107,10 +124,10 @@ def _states(role: str, label: str, parts: Sequence[Part]) -> GaugeMetricFamily:
     return family
 
 
-def _gauge(name: str, text: str, values: Mapping[str, float | None]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=("consumer",))
-    for consumer, value in values.items():
-        family.add_metric((consumer,), math.nan if value is None else value)
+def _gauge(name: str, text: str, values: Mapping[str, float | None], label: str = "consumer") -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=(label,))
+    for whose, value in values.items():
+        family.add_metric((whose,), math.nan if value is None else value)
     return family
 
 

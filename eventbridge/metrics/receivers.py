@@ -21,11 +21,17 @@ from eventbridge.topology import EVENTS
 from eventbridge.transports import Outcome
 
 _FINE = ("confirmed", "unwanted")
+_away: set[str] = set()
+"""Daemons that wait for the broker."""
 
 
 def _on_emitted(sender: Any, events: Iterable[Any], using: str, **kwargs: Any) -> None:
     for name, number in Tally(event.type for event in events).items():
         series.emitted.labels(using, name).inc(number)
+
+
+def _on_invalid(sender: Any, type: str, **kwargs: Any) -> None:  # noqa: A002 - the signal's argument
+    series.violations.labels(series.known(type), "emit").inc()
 
 
 def _on_published(
@@ -65,6 +71,14 @@ def _verdict(entry: PendingEntry, outcome: Outcome | None) -> str:
     return "unwanted" if outcome.state == "unroutable" and not entry.mandatory else outcome.state
 
 
+def _on_relayed(sender: Any, seconds: float, using: str, **kwargs: Any) -> None:
+    series.iterations.labels(using).observe(seconds)
+
+
+def _on_ousted(sender: Any, using: str, **kwargs: Any) -> None:
+    series.conflicts.labels(using).inc()
+
+
 def _on_ended(sender: Any, consumer: Consumer, event: Any, seconds: float, error: str, **kwargs: Any) -> None:
     labels = (*series.of_handler(consumer, event.type), error)
     series.consumed.labels(*labels).inc()
@@ -86,8 +100,19 @@ def _on_retried(sender: Any, consumer: Consumer, **kwargs: Any) -> None:
     series.retries.labels(consumer.name, series.kind_of_retry(consumer)).inc()
 
 
-def _on_died(sender: Any, consumer: Consumer, letter: DeadLetter, **kwargs: Any) -> None:
+def _on_died(sender: Any, consumer: Consumer, letter: DeadLetter, event: Any, **kwargs: Any) -> None:
     series.dead.labels(consumer.name, letter.reason).inc()
+    if letter.reason == DeadLetter.Reason.MALFORMED:
+        _count_malformed(consumer.name, letter, event)
+
+
+def _count_malformed(consumer: str, letter: DeadLetter, event: Any) -> None:
+    if event is None:
+        series.not_events.labels(consumer, "unreadable").inc()
+    elif letter.routing_key not in (event.type, consumer):
+        series.not_events.labels(consumer, "misrouted").inc()
+    else:
+        series.violations.labels(series.known(event.type), "consume").inc()
 
 
 def _on_hindered(sender: Any, daemon: str, error: Exception, **kwargs: Any) -> None:
@@ -95,15 +120,27 @@ def _on_hindered(sender: Any, daemon: str, error: Exception, **kwargs: Any) -> N
         isinstance(cause, (DatabaseError, InterfaceError)) for cause in (error, error.__cause__)
     )
     (series.db_errors if by_database else series.broker_errors).labels(daemon).inc()
+    if not by_database:
+        _away.add(daemon)
+
+
+def _on_changed(sender: Any, daemon: str, state: str, **kwargs: Any) -> None:
+    if state == "ready" and daemon in _away:
+        _away.discard(daemon)
+        series.reconnects.labels(daemon).inc()
 
 
 ALL = (
     (telemetry.emitted, _on_emitted),
+    (telemetry.invalid, _on_invalid),
     (telemetry.published, _on_published),
+    (telemetry.relayed, _on_relayed),
+    (telemetry.ousted, _on_ousted),
     (telemetry.ended, _on_ended),
     (telemetry.handled, _on_handled),
     (telemetry.duplicate, _on_duplicate),
     (telemetry.retried, _on_retried),
     (telemetry.died, _on_died),
     (telemetry.hindered, _on_hindered),
+    (telemetry.changed, _on_changed),
 )

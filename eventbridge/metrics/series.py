@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from eventbridge.daemon import Part
 
 UNKNOWN = "__unknown__"
+NOT_TAKEN = ("nacked", "unanswered", "refused", "unroutable")
+"""What ``error_type`` says of a message that the broker did not take."""
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _SLOW = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
@@ -51,14 +53,28 @@ emitted = Counter(
     "Events that were recorded; their transaction may still have rolled back.",
     ("database", "type"),
 )
+violations = Counter(
+    "eventbridge_schema_violations",
+    "Events whose data does not fit their type: not recorded (side: emit), or not readable (side: consume).",
+    ("type", "side"),
+)
 published = Counter("eventbridge_outbox_published", "Events that the broker confirmed.", _DATABASE)
 unwanted = Counter("eventbridge_outbox_unwanted", "Events that no queue wanted, and that need none.", _DATABASE)
 deferred = Counter("eventbridge_outbox_deferred", "Events that were nacked or not answered, and stay.", _DATABASE)
 failed = Counter("eventbridge_outbox_failed", "Events that were parked.", ("database", "reason"))
+conflicts = Counter(
+    "eventbridge_outbox_lease_conflicts", "Leases that another relay took over before they were given back.", _DATABASE
+)
 lag = Histogram(
     "eventbridge_outbox_delivery_lag_seconds", "From emit to the broker's confirm.", _DATABASE, buckets=_SLOW
 )
 batches = Histogram("eventbridge_relay_batch_size", "Events in a batch.", _DATABASE, buckets=_SIZES)
+iterations = Histogram(
+    "eventbridge_relay_iteration_duration_seconds",
+    "From when a batch was given to the broker until what it took was deleted.",
+    _DATABASE,
+    buckets=_QUICK,
+)
 
 # --- consuming -----------------------------------------------------------------------------------
 
@@ -77,6 +93,11 @@ retries = Counter(
 )
 dead = Counter("eventbridge_consumer_dead_lettered", "Messages that became dead letters.", ("consumer", "reason"))
 duplicates = Counter("eventbridge_consumer_duplicates", "Deliveries of what had been handled before.", _CONSUMER)
+not_events = Counter(
+    "eventbridge_cloudevents_invalid",
+    "Messages that are no CloudEvent (unreadable), or came by another key than their type's (misrouted).",
+    ("consumer", "reason"),
+)
 succeeded = Gauge(
     "eventbridge_consumer_last_success_timestamp_seconds",
     "When a handler last did its work; 0: not yet.",
@@ -87,6 +108,9 @@ succeeded = Gauge(
 
 broker_errors = Counter("eventbridge_broker_errors", "Tries that failed because of the broker.", ("daemon",))
 db_errors = Counter("eventbridge_db_errors", "Tries that failed because of a database.", ("daemon",))
+reconnects = Counter(
+    "eventbridge_broker_reconnects", "Times that it went on after the broker had been away.", ("daemon",)
+)
 build = Gauge("eventbridge_build_info", "What runs here.", ("version", "django", "python"))
 
 
@@ -98,14 +122,16 @@ def expect_events() -> None:
     build.labels(__version__, django.get_version(), platform.python_version()).set(1)
     for kind in event_types.values():
         emitted.labels(router.db_for_write(OutboxEntry), kind.name)
+        violations.labels(kind.name, "emit")
+    violations.labels(UNKNOWN, "emit")
 
 
 def expect(parts: Iterable[Part]) -> None:
     """A daemon: what its parts will count."""
     expect_events()
     for part in parts:
-        for errors in (broker_errors, db_errors):
-            errors.labels(f"{part.role} {part.name}")
+        for counter in (broker_errors, db_errors, reconnects):
+            counter.labels(f"{part.role} {part.name}")
         if isinstance(part, Crew):
             _expect_consumer(part.consumer)
         else:
@@ -113,13 +139,14 @@ def expect(parts: Iterable[Part]) -> None:
 
 
 def _expect_relay(database: str) -> None:
-    for counter in (published, unwanted, deferred, lag, batches):
+    for counter in (published, unwanted, deferred, conflicts, lag, batches, iterations):
         counter.labels(database)
     for reason in ("refused", "unroutable"):
         failed.labels(database, reason)
     sending.labels(system(), "publish", EVENTS)
-    for kind in event_types.values():
-        sent.labels(system(), "publish", destination(kind.name), "")
+    for name in (*(kind.name for kind in event_types.values()), UNKNOWN):
+        for error in ("", *NOT_TAKEN):
+            sent.labels(system(), "publish", destination(name), error)
 
 
 def _expect_consumer(consumer: Consumer) -> None:
@@ -128,8 +155,12 @@ def _expect_consumer(consumer: Consumer) -> None:
     retries.labels(consumer.name, kind_of_retry(consumer))
     for reason in DeadLetter.Reason:
         dead.labels(consumer.name, reason.value)
+    for why in ("unreadable", "misrouted"):
+        not_events.labels(consumer.name, why)
+    violations.labels(UNKNOWN, "consume")
     for kind in event_types.values():
         if consumer.handler_for(kind.name):
+            violations.labels(kind.name, "consume")
             for counter in (consumed, processing):
                 counter.labels(*of_handler(consumer, kind.name), "")
 
@@ -139,8 +170,12 @@ def _expect_consumer(consumer: Consumer) -> None:
 
 def destination(name: str, queue: str = "") -> str:
     """OpenTelemetry's name of it: exchange, routing key and, for a consumer, queue."""
-    known = any(kind.name == name for kind in event_types.values())
-    return ":".join(filter(None, (EVENTS, name if known else UNKNOWN, queue)))
+    return ":".join(filter(None, (EVENTS, known(name), queue)))
+
+
+def known(name: str) -> str:
+    """An event type's name, if somebody here has declared it."""
+    return name if any(kind.name == name for kind in event_types.values()) else UNKNOWN
 
 
 def of_handler(consumer: Consumer, name: str) -> tuple[str, str, str, str]:

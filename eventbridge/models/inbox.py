@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 
 from django.db import models
 
 from eventbridge.models import sql
+
+_MOST_PAIRS = 500  # of consumers and sources; where there are more, all rows are read
 
 Key = tuple[str, str]
 """``(source, id)`` of an event: what CloudEvents says receivers deduplicate on."""
@@ -59,6 +63,27 @@ class InboxQuerySet(models.QuerySet["InboxEntry"]):
         source, event_id = key
         return self.filter(consumer=consumer, source=source, event_id=event_id, handled_at__isnull=False).exists()
 
+    def of_event(self, event_id: str) -> InboxQuerySet:
+        """What each consumer made of the events with that id, by the unique index alone.
+
+        It begins with consumer and source, so each pair of these that there is gets a look of its own.
+        """
+        pairs: list[Key] = []
+        pair = self._pair_after("", "")
+        while pair and len(pairs) < _MOST_PAIRS:
+            pairs.append(pair)
+            pair = self._pair_after(*pair)
+        if pair:
+            return self.filter(event_id=event_id)
+        looks = (models.Q(consumer=consumer, source=source, event_id=event_id) for consumer, source in pairs)
+        return self.filter(reduce(or_, looks)) if pairs else self.none()
+
+    def _pair_after(self, consumer: str, source: str) -> Key | None:
+        """The next consumer and source in the order of the index."""
+        after = f"SELECT consumer, source FROM {TABLE} WHERE (consumer, source) > (%s, %s)"
+        found = sql.rows(self.db, f"{after} ORDER BY consumer, source LIMIT 1", [consumer, source])
+        return (found[0][0], found[0][1]) if found else None
+
     def prune(self, older: timedelta, chunk: int = 5_000) -> int:
         """Forget what was handled longer ago than that among the oldest rows; 0: all done.
 
@@ -70,6 +95,12 @@ class InboxQuerySet(models.QuerySet["InboxEntry"]):
             f"(SELECT id FROM ({oldest}) AS oldest WHERE handled_at < {sql.later(self.db)})"
         )
         return sql.changed(self.db, statement, [chunk, -older.total_seconds()])
+
+    def about_how_many(self) -> int:
+        """At most so many rows: the ids from the oldest to the newest. To count them would read them all."""
+        ids = self.values_list("id", flat=True)
+        oldest, newest = ids.order_by("id").first(), ids.order_by("-id").first()
+        return 0 if oldest is None or newest is None else newest - oldest + 1
 
     def _unhandled(self, consumer: str, key: Key) -> InboxQuerySet:
         source, event_id = key

@@ -9,11 +9,13 @@ from django.db import models
 from django.db.models import Exists
 from django.db.models.functions import Now
 
-from eventbridge.models import sql
+from eventbridge.models import doorbell, sql
 from eventbridge.models.lease import Lease
 
 _BATCH_BYTES = 8 * 1024 * 1024
 _GAPS = 4  # times as many ids are looked through as events are wanted: parked ones, and those of others' rollbacks
+
+_NEAR = 2_000  # entries on either side of where an event should be that are looked through
 
 
 class NewEntry(NamedTuple):
@@ -51,9 +53,10 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
     def record(self, entries: Sequence[NewEntry]) -> None:
         """Write entries in this order, by one statement (on SQLite for up to 6,400 of them).
 
-        Part of the transaction that is open on this database; by itself if there is none.
+        Part of the transaction that is open on this database; by itself if there is none. A relay that
+        sleeps is woken by the commit.
         """
-        sql.insert(self.db, TABLE, entries)
+        sql.insert(self.db, TABLE, entries, doorbell.ring(self.db))
 
     def pending(self, limit: int, size: int = _BATCH_BYTES, above: int = 0) -> list[PendingEntry]:
         """The oldest entries that are not parked, in the order of their ids: at least one, if there is one.
@@ -62,16 +65,20 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         not by a cursor: a transaction that commits late is not passed over.
         """
         columns = f"{', '.join(PendingEntry._fields[:-1])}, {sql.epoch(self.db, 'created_at')}"
-        length = sql.length(self.db, "body")
-        before = f"coalesce(sum({length}) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
+        first = f"(SELECT min(id) FROM {TABLE} WHERE parked_at IS NULL AND id > %(above)s)"
         # Without bounds PostgreSQL sorts the whole backlog for each batch, if its statistics say that there is none.
-        first = f"SELECT min(id) FROM {TABLE} WHERE parked_at IS NULL AND id > %s"
-        near = f"parked_at IS NULL AND id >= ({first}) AND id < ({first}) + %s"
-        oldest = f"SELECT *, {before} AS before FROM {TABLE} WHERE {near} ORDER BY id LIMIT %s"
-        statement = f"SELECT {columns} FROM ({oldest}) AS oldest WHERE before < %s ORDER BY id"
-        return [
-            PendingEntry._make(row) for row in sql.rows(self.db, statement, [above, above, limit * _GAPS, limit, size])
-        ]
+        statement = f"""
+            SELECT {columns} FROM (
+                SELECT *, coalesce(sum({sql.length(self.db, "body")}) OVER earlier, 0) AS before
+                FROM {TABLE}
+                WHERE parked_at IS NULL AND id >= {first} AND id < {first} + %(near)s
+                WINDOW earlier AS (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                ORDER BY id LIMIT %(limit)s
+            ) AS oldest
+            WHERE before < %(size)s ORDER BY id
+        """
+        values = {"above": above, "near": limit * _GAPS, "limit": limit, "size": size}
+        return [PendingEntry._make(row) for row in sql.rows(self.db, statement, values)]
 
     def done(self, ids: Sequence[int]) -> int:
         """Forget entries that the broker has confirmed, in one statement."""
@@ -92,6 +99,21 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         first = pending.order_by("id").values_list("created_at", Now())[:1]
         oldest = [(now - since).total_seconds() for since, now in first]
         return Backlog(pending.count(), self.parked().count(), max(oldest[0], 0.0) if oldest else None)
+
+    def seek(self, event_id: str) -> OutboxEntry | None:
+        """The entry of that event, though no index has its id: each would slow every emit.
+
+        An event's id (UUIDv7) and its entry's are made one after the other, so that both rise together:
+        halving the ids leads near it. It is not found if more than 2,000 others were recorded between the
+        time that its id tells and its place: by machines whose clocks differ by so much.
+        """
+        ends = self.aggregate(low=models.Min("id"), high=models.Max("id"))
+        low, high = ends["low"] or 0, ends["high"] or 0
+        while high - low > _NEAR:
+            middle = (low + high) // 2
+            there = self.filter(id__gte=middle).order_by("id").values_list("event_id", flat=True).first()
+            low, high = (middle, high) if there and there <= event_id else (low, middle)
+        return self.filter(id__range=(low - _NEAR, high + _NEAR), event_id=event_id).order_by("id").first()
 
     def parked(self) -> OutboxQuerySet:
         """The entries that were set aside."""

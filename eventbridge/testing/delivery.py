@@ -32,24 +32,19 @@ def deliver(
 ) -> list[Settled]:
     """Hand every event in the outbox to the consumers' handlers; return how each delivery was settled.
 
-    ``consumers`` are consumers, or modules that define some; by default EVENTBRIDGE["CONSUMERS"]. What
-    handlers emit is delivered as well, until nothing is left. An event that none of them handles is
-    taken all the same: somebody else may want it. ``using`` names one outbox; by default it is each
-    one that the test may use.
+    ``consumers`` are consumers, or modules that define some; by default EVENTBRIDGE["CONSUMERS"]. What handlers
+    emit is delivered as well, until nothing is left. An event that none of them handles is taken all the same.
+    ``using`` names one outbox; by default it is each one that the test may use.
 
-    ``failures`` says what follows when a handler raises Reject, Retry or anything else:
+    ``failures`` says what follows when a handler raises:
 
     * ``"raise"``: everything is delivered once, then the first failure is raised, as it was raised there.
     * ``"collect"``: nothing is raised; what is returned tells it.
     * ``"retry"``: as that, and each retry follows at once, without its wait, until the event is handled or dead.
 
-    Handlers run in the calling thread, one after the other, whatever their ``concurrency``; their
-    ``timeout`` is not watched. An atomic handler's work is a savepoint in the test's transaction.
-    What it puts off by ``transaction.on_commit`` follows it. A coroutine calls
-    ``await sync_to_async(deliver)()``.
-
-    Raises LookupError where there are no consumers, and RuntimeError where handlers emit more than
-    ``limit`` events in turn, probably without end.
+    Handlers run in the calling thread, one after the other, with no ``timeout``. An atomic handler's work is a
+    savepoint in the test's transaction, which its ``on_commit`` hooks follow. Raises LookupError where there are
+    no consumers, and RuntimeError where handlers emit more than ``limit`` events in turn, probably without end.
     """
     __tracebackhide__ = True
     settled: list[Settled] = []
@@ -129,6 +124,9 @@ class _Broker:
 
     def depth(self, queue: str) -> int | None:
         return None
+
+    @property
+    def certificate_ends(self) -> None: ...
 
     def close(self, deadline: float) -> None:
         """Nothing to close."""

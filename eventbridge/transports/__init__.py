@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 from eventbridge.topology import Queue, Topology
+from eventbridge.transports.examination import Examine
 
 STRUCTURED = "application/cloudevents+json; charset=utf-8"
 ATTEMPT_HEADER = "eventbridge-attempt"
@@ -87,6 +88,10 @@ class Publisher(Protocol):
     def depth(self, queue: str) -> int | None:
         """Messages that wait in ``queue`` (not those in a consumer's hands). None: not known."""
 
+    @property
+    def certificate_ends(self) -> float | None:
+        """When the broker's certificate, as last seen, expires (seconds since the epoch). None: it showed none."""
+
     def close(self, deadline: float) -> None:
         """Close within ``deadline`` seconds, whatever state the link is in."""
 
@@ -142,52 +147,15 @@ class Subscriber(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a transport needs to know of the settings. Times in seconds."""
+    """What a transport needs to know of the settings, with their defaults. Times in seconds."""
 
     url: str
     app_id: str = ""
     name: str = "eventbridge"
-    confirm_timeout: float = 10.0
+    confirm_timeout: float = 6.0
     heartbeat: int = 10
     connect_timeout: float = 5.0
     tls: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True, kw_only=True)
-class Examination:
-    """What a broker told of itself, of a topology, and of what this user may do. Nothing was changed for it."""
-
-    product: str = ""
-    version: str = ""
-    certificate_ends: float | None = None
-    """Of the broker, in seconds since the epoch; None without TLS."""
-    blocked: bool = False
-    """Whether it takes nothing from publishers (an alarm). What may be written is not known then."""
-    missing: list[str] = field(default_factory=list)
-    other: list[str] = field(default_factory=list)
-    """What is there, but made otherwise: a sentence for each, which says what to do."""
-    undeclarable: list[str] = field(default_factory=list)
-    """What this user may not declare: a line each."""
-    unwritable: list[Write] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-    lost: int = 0
-    """Messages in the lost queue: retries whose own queue was gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """To publish to that exchange with that routing key."""
-
-    exchange: str
-    key: str
-
-
-class Examine(Protocol):
-    """Looks, and changes nothing. Which of ``writes`` and of the queues ``reads`` this user may not do, too."""
-
-    def __call__(
-        self, options: Options, topology: Topology, *, writes: Sequence[Write], reads: Sequence[str]
-    ) -> Examination: ...
 
 
 class Transport(Protocol):

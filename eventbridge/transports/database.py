@@ -16,18 +16,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections, transaction
 
 from eventbridge import transports
 from eventbridge.errors import Unavailable
 from eventbridge.models.broker import BrokerBinding, BrokerMessage, BrokerQueue, LeasedMessage, NewMessage
+from eventbridge.models.doorbell import FileDoorbell
 from eventbridge.outage import forget_broken_connection, is_busy
 from eventbridge.topology import EVENTS, REQUEUE, Queue, Topology, matches
 from eventbridge.transports import CONFIRMED, UNROUTABLE, Message, Options, Outcome, Scalar, scalars
+from eventbridge.transports.examination import Examination, Write
 
 LEASE = 10.0
 """Seconds after which what a dead consumer held is redelivered, unless the URL says otherwise."""
 _SHORTEST, _LONGEST = 0.005, 0.1
+_LOOK = 0.003
 
 
 def _alias(options: Options) -> str:
@@ -74,9 +77,14 @@ class Publisher:
     def depth(self, queue: str) -> int | None:
         try:
             with _available(self.alias):
-                return BrokerMessage.objects.using(self.alias).filter(queue=queue, lease="").count()
+                # Not what waits for its next attempt: RabbitMQ has that in the rungs, not in the queue.
+                return BrokerMessage.objects.using(self.alias).ready(queue).count()
         except Unavailable:
             return None
+
+    @property
+    def certificate_ends(self) -> None:
+        """There is none."""
 
     def close(self, deadline: float) -> None:
         """Nothing to close: the database connection is the thread's."""
@@ -113,6 +121,7 @@ class Subscriber:
         self._notes: list[_Note] = []
         self._changed = threading.Condition()
         self._renewed = time.monotonic()
+        self._bell = FileDoorbell(self.alias) if connections[self.alias].vendor == "sqlite" else None
 
     def deliveries(self, wait: float) -> Iterator[transports.Delivery | None]:
         self._must_exist()
@@ -196,11 +205,13 @@ class Subscriber:
             del self._notes[: len(notes)]
 
     def _rest(self, seconds: float) -> float:
-        """Wait, but no longer than until something is to be settled; return how long it was."""
+        """Wait, but no longer than until something is to be settled, or may have come; return how long it was."""
         began = time.monotonic()
         with self._changed:
-            if not self._notes:
-                self._changed.wait(seconds)
+            while not self._notes and (left := began + seconds - time.monotonic()) > 0:
+                self._changed.wait(min(left, _LOOK) if self._bell else left)
+                if self._bell and self._bell.rang():
+                    break
         return time.monotonic() - began
 
 
@@ -281,9 +292,7 @@ def missing(options: Options, topology: Topology) -> list[str]:
     return absent + unbound
 
 
-def examine(
-    options: Options, topology: Topology, *, writes: Sequence[transports.Write], reads: Sequence[str]
-) -> transports.Examination:
+def examine(options: Options, topology: Topology, *, writes: Sequence[Write], reads: Sequence[str]) -> Examination:
     """Whoever may use the database may do everything here: there are no rights to look at."""
     alias = _alias(options)
     with _available(alias):
@@ -295,7 +304,7 @@ def examine(
         if made.get(queue.name, queue.ordered) != queue.ordered
     ]
     product = f"the embedded broker, in database {alias}"
-    return transports.Examination(product=product, missing=missing(options, topology), other=other)
+    return Examination(product=product, missing=missing(options, topology), other=other)
 
 
 def _wanted(topology: Topology) -> dict[Queue, list[str]]:

@@ -8,10 +8,17 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from eventbridge.admin.glance import glances
 from eventbridge.models import TrailStep
 from eventbridge.models.trail import NewStep
 from tests.cli.conftest import bury  # noqa: F401 - a fixture
 from tests.shop.models import User
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    """Nobody has looked yet."""
+    glances.forget()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -17,6 +18,7 @@ from tests.services.waiting import wait_for
 pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::ResourceWarning")]
 BUS, TRAIL, DEAD = (f"admin/eventbridge/{model}/" for model in ("eventbus", "trailstep", "deadletter"))
 SERVICES = ("--settings", "consumers.settings")
+_WORDS = "const at = document.activeElement; return at.getAttribute('aria-label') || at.innerText || at.name || ''"
 PHONE, DESK = (390, 844), (1280, 800)
 
 
@@ -106,8 +108,11 @@ def test_a_dead_letter_is_found_read_and_replayed_and_its_success_is_watched(win
 
     publish_a_book(site, "The Telling")
     see(window, "1 dead")  # without another load
-    see(window, "failing")
+    see(window, "failed attempts")
     window.picture("event-bus")
+    window.look(*DESK, dark=True)
+    window.picture("event-bus-dark")
+    window.look(*DESK)
     window.driver.find_element(By.CSS_SELECTOR, "a.eb-chip.eb-bad").click()
 
     see(window, "1 dead letter")
@@ -120,6 +125,7 @@ def test_a_dead_letter_is_found_read_and_replayed_and_its_success_is_watched(win
     mail_server.accept()
     press(window, "Replay")
     see(window, "Replay 1 dead letter?")
+    window.picture("confirmation", tallest=480)
     assert not mail_server.messages
     window.driver.switch_to.active_element.send_keys(Keys.ENTER)  # the button has the focus
 
@@ -129,8 +135,74 @@ def test_a_dead_letter_is_found_read_and_replayed_and_its_success_is_watched(win
     assert "Dead letter of" not in see(window, "Replayed")
     assert mail_server.wait_for_messages(1)[0]["Subject"] == "Your book “The Telling” is published"
     window.picture("journey")
+    window.driver.get(site + TRAIL)
+    see(window, "bookstore.book.published.v1")
+    window.picture("event-trail", tallest=560)
     assert "dead replay" in audit_of(window, site)
     assert window.complaints == []
+
+
+@pytest.mark.usefixtures("daemons")
+def test_all_of_it_is_done_with_the_keys_tab_and_enter_while_the_page_changes(window, site, mail_server):
+    mail_server.refuse("451 the mailbox is full")
+    publish_a_book(site, "The Telling")
+    log_in(window, site)
+    window.driver.get(site + BUS)
+    see(window, "1 dead letter of bookstore.email")
+
+    walk_to(window, "Read them here")
+    focused = window.driver.switch_to.active_element
+    publish_a_book(site, "Tehanu")
+    see(window, "2 dead letters of bookstore.email")
+    assert window.driver.switch_to.active_element != focused, "that one was replaced"
+    mail_server.accept()
+    hit(window, Keys.ENTER)
+
+    walk_to(window, "SMTPDataError")
+    hit(window, Keys.ENTER)
+    see(window, "the mailbox is full")
+    walk_to(window, "Replay")
+    hit(window, Keys.ENTER)
+    see(window, "Replay 1 dead letter?")
+    hit_at_once(window, "Replay", Keys.ENTER)
+    see(window, "\nhandled")
+    assert mail_server.wait_for_messages(1)
+    pause_with_the_keyboard(window, site)
+    assert window.complaints == []
+
+
+def pause_with_the_keyboard(window: Window, site: str) -> None:
+    window.driver.get(site + BUS)
+    walk_to(window, "Pause the consumer bookstore.email")
+    hit(window, Keys.ENTER)
+    see(window, "Pause the consumer bookstore.email?")
+    hit_at_once(window, "reason", "no mail today", Keys.ENTER)
+    see(window, "The consumer bookstore.email is paused.")
+    see(window, "The consumer bookstore.email is paused: no mail today")
+    walk_to(window, "Resume it")
+    hit(window, Keys.ENTER)
+    see(window, "It is paused: no mail today")
+    hit_at_once(window, "Resume", Keys.ENTER)
+    see(window, "The consumer bookstore.email goes on")
+
+
+def hit(window: Window, *keys: str) -> None:
+    ActionChains(window.driver).send_keys(*keys).perform()
+
+
+def hit_at_once(window: Window, words: str, *keys: str) -> None:
+    """What has these words has the focus as soon as the page is there."""
+    wait_for(lambda: words in window.driver.execute_script(_WORDS), every=0.05, what=f"the focus on {words!r}")
+    hit(window, *keys)
+
+
+def walk_to(window: Window, words: str) -> None:
+    """Tab on, from where the focus is, until it is on what has these words."""
+    for _ in range(80):
+        hit(window, Keys.TAB)
+        if words in window.driver.execute_script(_WORDS):
+            return
+    raise AssertionError(f"no way leads to {words!r} by Tab")
 
 
 def audit_of(window: Window, site: str) -> str:
@@ -145,8 +217,11 @@ def test_every_page_fits_a_phone_in_the_dark_and_goes_on_by_itself(window, site,
     log_in(window, site)
     window.look(*PHONE, dark=True)
     window.driver.get(site + BUS)
-    see(window, "failing")
+    see(window, "failed attempts")
     window.picture("event-bus-phone", tallest=1020)
+    window.look(*PHONE)
+    window.picture("event-bus-phone-light", tallest=1020)
+    window.look(*PHONE, dark=True)
     window.driver.get(site + TRAIL)
     see(window, "bookstore.email dead")
     publish_a_book(site, "Tehanu")
@@ -174,9 +249,16 @@ def a_type_shows_where_it_goes(window: Window, site: str) -> None:
     assert [path.get_attribute("data-to") for path in chosen] == ["bookstore.email"]
 
 
-def test_a_page_whose_site_is_gone_says_that_it_is_not_live(window, site, processes):
+def test_a_page_whose_site_is_gone_says_that_it_is_not_live(window, site, manage, processes):
+    manage("eventbridge", "consume", "consumers.email", *SERVICES).wait_for_output("bookstore.email is ready")
+    publish_a_book(site, "The Dispossessed")
     log_in(window, site)
     window.driver.get(site + BUS)
     see(window, "No relay of database default is running")
+    window.driver.find_element(By.ID, "steer-consumer-bookstore.email").click()
+    see(window, "Pause the consumer bookstore.email?")
+    hit_at_once(window, "reason", "the mail server is moved", Keys.ENTER)
+    see(window, "The consumer bookstore.email is paused: the mail server is moved")
+    window.picture("event-bus-ill", tallest=900)
     processes.close()
     see(window, "This page is not live: the site does not answer")

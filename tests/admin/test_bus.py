@@ -6,7 +6,7 @@ import pytest
 from django.db.models.functions import Now
 
 from eventbridge.flow import Pulse, flow_of
-from eventbridge.models import BrokerBinding, BrokerQueue, Heartbeat, OutboxEntry
+from eventbridge.models import BrokerBinding, BrokerMessage, BrokerQueue, Heartbeat, OutboxEntry
 from eventbridge.models.outbox import NewEntry
 from eventbridge.status import Process, take_report
 
@@ -73,6 +73,34 @@ def test_a_consumer_tells_its_state_its_depth_and_its_dead(bury):
     assert (node.depth, node.running, node.dead) == (12, 2, 1)
     Heartbeat.objects.update(seen_at=Now() - timedelta(minutes=5))
     assert consumer("shop.mail").state == "not running"
+
+
+def test_what_is_queued_is_in_nobodys_hands_and_what_is_to_be_tried_again_is_said(admin_client):
+    beat("shop.mail")
+    message = {
+        "queue": "shop.mail",
+        "message_id": "a",
+        "routing_key": "a",
+        "type": "a",
+        "source": "/shop",
+        "headers": "{}",
+    }
+    for lease, ready_at in (("", Now()), ("mine", Now() + timedelta(minutes=1)), ("", Now() + timedelta(minutes=5))):
+        BrokerMessage.objects.create(**message, body=b"{}", lease=lease, ready_at=ready_at)
+    node = consumer("shop.mail")
+    assert (node.depth, node.in_hand, node.delayed) == (2, 1, 1)
+    card = admin_client.get(BUS).content.decode()
+    assert "1 in hand" in card
+    assert "1 to be tried again" in card
+    assert "idle" not in card
+
+
+def test_a_consumer_that_only_fails_is_not_called_idle(admin_client, monkeypatch):
+    beat("shop.mail")
+    monkeypatch.setattr("eventbridge.flow.pulse", lambda _, counter: 0.5 if counter == "failed" else 0.0)
+    card = admin_client.get(BUS).content.decode()
+    assert "failed attempts" in card
+    assert "idle" not in card
 
 
 def test_one_process_that_works_makes_up_for_those_that_do_not(db):

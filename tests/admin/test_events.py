@@ -8,7 +8,7 @@ import pytest
 from eventbridge.models import DeadLetter, OutboxEntry
 from eventbridge.models.outbox import NewEntry
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(databases=["default", "archive"])
 TRAIL = "/admin/eventbridge/trailstep/"
 
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
 
-from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
+from eventbridge.models import DeadLetter, Hold, InboxEntry, OutboxEntry
 from tests.shop.models import User
 
 pytestmark = pytest.mark.django_db(databases=["default", "archive"])
@@ -28,7 +28,7 @@ def rows(settings: Any) -> None:
 
 
 def everything() -> list[Any]:
-    return [list(model.objects.values()) for model in (OutboxEntry, DeadLetter, InboxEntry)]
+    return [list(model.objects.values()) for model in (OutboxEntry, DeadLetter, InboxEntry, Hold)]
 
 
 def pages() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Rows to look at, escaped, and deeds that ask for the right, are confirmed, and are written down."""
 
+import re
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_replay_marks_and_is_written_in_the_log(visitor, bury):
     assert letter.replay_at is not None
     entry = LogEntry.objects.get()
     assert entry.object_id == str(letter.pk)
-    assert entry.change_message == "marked for replay"
+    assert entry.change_message == "marked for replay in database default"
     assert audited() == [("staff@shop.example", "dead replay", 1)]
 
 
@@ -100,6 +101,25 @@ def test_an_action_needs_its_own_right(visitor, bury, action, right):
     assert DeadLetter.objects.get().replay_at is None
     assert not LogEntry.objects.exists()
     assert audited() == []
+
+
+def test_every_page_writes_times_alike(admin_client, bury, walk):
+    letter, entry = bury(), park()
+    InboxEntry.objects.create(consumer="shop.mail", source="/shop", event_id="a", handled_at=Now())
+    Audit.objects.create(who="me", via="command", what="pause", many=1)
+    walk("a", "recorded")
+    root = "/admin/eventbridge/"
+    lists = [f"{root}{model}/" for model in ("deadletter", "outboxentry", "inboxentry", "audit")]
+    rows = [f"{root}deadletter/{letter.pk}/change/", f"{root}outboxentry/{entry.pk}/change/"]
+    for address in [*lists, *rows, f"{root}trailstep/event/?id=a"]:
+        page = admin_client.get(address).content.decode()
+        assert re.search(r"\b\d{1,2} [A-Z][a-z]{2} 20\d\d, \d\d:\d\d:\d\d\b", page), address
+        assert not re.search(r"\b[ap]\.m\.|>[A-Z][a-z]+\.? \d{1,2}, 20\d\d", page), address
+
+
+def test_a_letters_page_says_in_words_what_became_of_it(admin_client, bury):
+    page = admin_client.get(f"/admin/eventbridge/deadletter/{bury().pk}/change/").content.decode()
+    assert "shop.mail gave up on shop.order.saved.v1" in page
 
 
 def test_who_may_only_look_is_offered_no_action(visitor, bury):

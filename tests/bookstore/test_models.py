@@ -5,6 +5,7 @@ from django.db import transaction
 
 from demo_project.bookstore.contracts import AuthorDeleted, BookPublished, BookSaved
 from demo_project.bookstore.models import Author, Book
+from demo_project.bookstore.signals import book_published
 from eventbridge.testing import assert_not_published, assert_published, assert_published_once, captured_events
 
 
@@ -29,6 +30,12 @@ def test_publishing_a_book_records_one_event_with_its_author(author, book):
         author_name="Ursula K. Le Guin",
         author_email="ursula@example.org",
     )
+
+
+def test_any_code_may_say_that_a_book_was_published(author, book):
+    book_published.send(sender=None, book=book, author=author)
+
+    assert_published_once(BookPublished, book_id=book.pk, author_name="Ursula K. Le Guin")
 
 
 def test_a_book_that_is_created_as_published_is_published(author):

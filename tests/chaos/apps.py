@@ -1,10 +1,15 @@
-"""The chaos run's own app: its tables, and the end of its processes when the run itself was killed."""
+"""The chaos run's own app: its tables, a note of every nack, and the end of its processes when the run was killed."""
 
 import os
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from django.apps import AppConfig
+
+from eventbridge import telemetry
+from tests.chaos.notes import note
 
 
 class ChaosConfig(AppConfig):
@@ -14,6 +19,13 @@ class ChaosConfig(AppConfig):
     def ready(self) -> None:
         if "CHAOS_INCARNATION" in os.environ:
             threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+            telemetry.published.connect(_note_nacks)
+
+
+def _note_nacks(entries: Sequence[Any], outcomes: Sequence[Any], **told: Any) -> None:
+    for entry, outcome in zip(entries, outcomes, strict=False):
+        if outcome and outcome.state == "nacked":
+            note("nacked", entry.event_id)
 
 
 def _follow(parent: int) -> None:

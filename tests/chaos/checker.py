@@ -5,84 +5,27 @@ letter), **ghost** (rolled back, yet delivered), **alien** (never attempted, yet
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
-REASONS = {"poison": "crashed", "fail": "failed", "reject": "rejected"}
-"""What must become a dead letter, and with which reason."""
-UNWANTED = "unwanted"
-"""What no consumer wants, and must be parked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """An event of the Ledger. Consumer ``to`` misbehaves over it as ``does`` says."""
-
-    event: str
-    key: str
-    n: int
-    does: str = ""
-    to: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a consumer did for an event."""
-
-    consumer: str
-    event: str
-    key: str = ""
-    n: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Dead:
-    """A dead letter."""
-
-    consumer: str
-    event: str
-    reason: str
-    attempts: int
-
-
-@dataclass
-class History:
-    """All that is known of a run, once it has drained. Effects are in the order in which they were made."""
-
-    consumers: Collection[str]
-    exactly_once: Collection[str]
-    ordered: Collection[str]
-    committed: list[Committed] = field(default_factory=list)
-    attempted: set[str] = field(default_factory=set)
-    effects: list[Effect] = field(default_factory=list)
-    dead: list[Dead] = field(default_factory=list)
-    begun: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often a consumer's handler began on an event."""
-    parked: dict[str, str] = field(default_factory=dict)
-    """Events that the broker did not take, and why."""
-    left: dict[str, int] = field(default_factory=dict)
-    """What is still in the outbox and in each queue."""
-    exits: dict[str, int] = field(default_factory=dict)
-    """How each daemon ended when it was asked to, at the end."""
-    fired: Mapping[str, int] = field(default_factory=dict)
-    """How often each fault was really done, and each misdeed."""
-    wanted: Collection[str] = ()
-    """The faults and misdeeds that this run must have seen."""
-    enough: int = 1
-    """So many events must have been committed."""
+from tests.chaos.endings import fell
+from tests.chaos.history import UNWANTED, History
+from tests.chaos.letters import wrongly_dead
+from tests.chaos.wire import overtaken, unseen
 
 
 def check(history: History) -> dict[str, list[str]]:
     """Everything that is wrong, by the promise that it breaks. No entries: the run held."""
     found = {
-        "lost": lost(history),
+        "lost": lost(history) + unseen(history),
         "twice": twice(history),
         "ghost": ghosts(history),
         "alien": aliens(history),
-        "misordered": misordered(history),
+        "misordered": misordered(history) + overtaken(history),
         "dead": wrongly_dead(history),
         "parked": wrongly_parked(history),
         "left": [f"{place}: {count}" for place, count in history.left.items() if count],
+        "fell": fell(history),
+        "told": history.told,
         "stopped": [f"{name} ended with {code}" for name, code in history.exits.items() if code],
         "vacuous": vacuous(history),
     }
@@ -128,7 +71,7 @@ def _delivered_without_commit(history: History) -> list[str]:
 
 
 def _delivered(history: History) -> set[str]:
-    begun = {event for _, event in history.begun}
+    begun = {run.event for run in history.runs}
     return begun | set(history.parked) | {e.event for e in history.effects} | {d.event for d in history.dead}
 
 
@@ -145,33 +88,11 @@ def misordered(history: History) -> list[str]:
     return found
 
 
-def wrongly_dead(history: History) -> list[str]:
-    """Dead letters that nobody asked for, and those that are missing."""
-    due = {(e.to, e.event): REASONS[e.does] for e in history.committed if e.does in REASONS}
-    dead = {(d.consumer, d.event) for d in history.dead}
-    missing = [f"{consumer} {event}: should be {why}" for (consumer, event), why in due.items()
-               if (consumer, event) not in dead]  # fmt: skip
-    return missing + [
-        f"{d.consumer} {d.event}: {d.reason} after {d.attempts} attempts, of which {begun(history, d)} began"
-        for d in history.dead
-        if due.get((d.consumer, d.event)) != d.reason and not killed_often_enough(history, d)
-    ]
-
-
 def wrongly_parked(history: History) -> list[str]:
     """What the broker should have taken, and what it should not have."""
     due = {event.event for event in history.committed if event.does == UNWANTED}
     missing = [f"{event}: should be parked" for event in due if event not in history.parked]
     return missing + [f"{event}: {why}" for event, why in history.parked.items() if event not in due]
-
-
-def killed_often_enough(history: History, dead: Dead) -> bool:
-    """Whether the handler did begin as often as the letter says that its process died: bad luck, honestly counted."""
-    return dead.reason == "crashed" and begun(history, dead) >= dead.attempts
-
-
-def begun(history: History, dead: Dead) -> int:
-    return history.begun[dead.consumer, dead.event]
 
 
 def vacuous(history: History) -> list[str]:

@@ -1,10 +1,8 @@
 """Collects a run's history: from the database, the broker and the notes."""
 
-from collections import Counter
-
 from django.db import connection
 
-from tests.chaos.checker import Committed, Dead, Effect, History
+from tests.chaos.history import Committed, Dead, Effect, History, Run
 from tests.chaos.misdeeds import CONSUMERS
 from tests.chaos.notes import notes
 from tests.chaos.world import World
@@ -20,11 +18,14 @@ def history(world: World) -> History:
             consumers=CONSUMERS,
             exactly_once=[name for name in CONSUMERS if name != OUTSIDE],
             ordered=[ORDERED],
+            attempts=_attempts(),
             committed=_committed(),
             attempted=set(notes("attempted")),
             effects=_effects(),
             dead=_dead(),
-            begun=Counter((line.split(" ")[0], line.split(" ")[1]) for line in notes("begun")),
+            runs=_runs(),
+            misdeeds=[(does, process) for does, process in map(str.split, notes("misdeeds"))],
+            nacked=set(notes("nacked")),
             parked=_parked(),
             left=_left(world),
         )
@@ -58,6 +59,24 @@ def _dead() -> list[Dead]:
 
     rows = DeadLetter.objects.order_by("id").values_list("consumer", "event_id", "reason", "attempts")
     return [Dead(*row) for row in rows]
+
+
+def _attempts() -> dict[str, int]:
+    from django.conf import settings
+
+    from eventbridge.consumer import consumers_in
+
+    return {consumer.name: len(consumer.retries) + 1 for consumer in consumers_in(settings.CONSUMERS)}
+
+
+def _runs() -> list[Run]:
+    over = {run: float(when) for run, _, when in (line.rpartition(" ") for line in notes("over"))}
+    return [_run(line, over.get(line)) for line in notes("begun")]
+
+
+def _run(line: str, over: float | None) -> Run:
+    consumer, event, process, began = line.split()
+    return Run(consumer, event, process, float(began), over)
 
 
 def _parked() -> dict[str, str]:

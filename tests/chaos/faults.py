@@ -1,6 +1,5 @@
 """Carries out faults: each in a thread of its own, so that they overlap; one at a time on each server and link."""
 
-import signal
 import sqlite3
 import threading
 import time
@@ -68,16 +67,13 @@ class Faults:
     # --- processes ---
 
     def _on_process(self, fault: Fault) -> None:
-        process = self._supervisor.process(fault.target)
         match fault.what:
             case "kill":
-                process.send(signal.SIGKILL)
+                self._supervisor.kill(fault.target)
             case "terminate":
-                process.terminate()
+                self._supervisor.terminate(fault.target)
             case "freeze":
-                process.send(signal.SIGSTOP)
-                time.sleep(fault.seconds)
-                process.send(signal.SIGCONT)
+                self._supervisor.freeze(fault.target, fault.seconds)
 
     # --- servers ---
 

@@ -44,7 +44,7 @@ def misbehave(event: Event[Happened], consumer: str) -> None:
     does = event.data.does
     if not does or event.data.to != consumer or (does in ONCE and not once(f"{consumer} {event.id}")):
         return
-    note("misdeeds", does)
+    note("misdeeds", f"{does} {os.environ['CHAOS_PROCESS']}")
     match does:
         case "raise" | "fail":
             raise ValueError("as it was told")

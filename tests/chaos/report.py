@@ -2,15 +2,21 @@
 
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.checker import History, check
+from tests.chaos.checker import check
+from tests.chaos.endings import cause
+from tests.chaos.history import History
 from tests.chaos.misdeeds import ALL
 
-BUCKETS = ("lost", "twice", "ghost", "alien", "misordered", "dead", "parked", "left", "stopped", "vacuous")
+BUCKETS = (
+    *("lost", "twice", "ghost", "alien", "misordered", "dead", "parked", "left"),
+    *("fell", "told", "stopped", "vacuous"),
+)
 _SHOWN = 10
 
 
@@ -27,7 +33,6 @@ class Result:
     replay: str
     seconds_to_drain: float
     transactions: Mapping[str, int] = field(default_factory=dict)
-    exits: Mapping[int, int] = field(default_factory=dict)
     restarts: int = 0
     absorbed: int = 0
     trouble: list[str] = field(default_factory=list)
@@ -48,7 +53,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "attempted": len(history.attempted), "committed": len(history.committed),
         "consumers": {name: figures(history, name) for name in history.consumers},
         "duplicates_absorbed": result.absorbed, "seconds_to_drain": round(result.seconds_to_drain, 1),
-        "restarts": result.restarts, "exits": {str(code): n for code, n in sorted(result.exits.items())},
+        "restarts": result.restarts, "endings": endings(history),
         "fired": dict(sorted(history.fired.items())), "left": history.left, "trouble": result.trouble,
         "counts": {bucket: len(result.problems.get(bucket, [])) for bucket in BUCKETS},
         "problems": result.problems,
@@ -62,8 +67,13 @@ def figures(history: History, consumer: str) -> dict[str, int]:
         "effects": len(effects),
         "repeated": len(effects) - len(set(effects)),
         "dead": sum(dead.consumer == consumer for dead in history.dead),
-        "begun": sum(count for (name, _), count in history.begun.items() if name == consumer),
+        "begun": sum(run.consumer == consumer for run in history.runs),
     }
+
+
+def endings(history: History) -> dict[str, int]:
+    """How often processes ended, by what made them."""
+    return dict(sorted(Counter(cause(ending, history) or "nothing" for ending in history.endings).items()))
 
 
 def write(result: Result, path: Path) -> None:
@@ -98,7 +108,7 @@ def _faults(result: Result) -> Iterator[str]:
     faults = {what: count for what, count in fired.items() if what not in ALL}
     yield from _wrapped(f"{sum(faults.values()):,} faults", faults)
     yield from _wrapped(f"{sum(misdeeds.values()):,} misdeeds", misdeeds)
-    yield from _wrapped("exit codes of what died", {str(code): n for code, n in result.exits.items()})
+    yield from _wrapped(f"{len(result.history.endings):,} processes ended by", endings(result.history))
     for what in result.trouble:
         yield f"  could not be done: {what}"
 

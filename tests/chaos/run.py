@@ -7,14 +7,16 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos import evidence, misdeeds
-from tests.chaos.checker import History, lost
+from tests.chaos import evidence, misdeeds, witness
+from tests.chaos.checker import lost
 from tests.chaos.faults import Faults
+from tests.chaos.history import History
 from tests.chaos.notes import notes
 from tests.chaos.plan import DAEMONS, PRODUCERS, Fault, kinds, plan
 from tests.chaos.report import Result
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.world import World, world
+from tests.services.secrecy import SECRECY
 
 _WARM_UP = 30.0
 _STALLED = 60.0  # seconds without progress after which nothing more is expected
@@ -60,6 +62,7 @@ def run(wish: Wish) -> Result:
         supervisor = Supervisor(made.env, wish.folder)
         faults = Faults(made, supervisor)
         try:
+            witness.listen()
             supervisor.start()
             _wait_until_it_works()
             _torment(plan(wish.seed, wish.seconds, wish.broker, wish.database, ours=made.ours), wish.seconds, faults)
@@ -95,9 +98,11 @@ def _judge(wish: Wish, made: World, supervisor: Supervisor, faults: Faults) -> R
     time.sleep(_AFTERWARDS)
     exits = supervisor.let_go(list(DAEMONS))
     history = evidence.history(made)
-    history.exits = exits
+    history.arrivals = witness.arrivals(made)
+    history.exits, history.told = exits, SECRECY.told_in(wish.folder)
+    history.endings, history.deeds = supervisor.endings, supervisor.deeds
     unwanted = [event.does for event in history.committed if event.does == misdeeds.UNWANTED]
-    history.fired = faults.fired + Counter(notes("misdeeds")) + Counter(unwanted)
+    history.fired = faults.fired + Counter(does for does, _ in history.misdeeds) + Counter(unwanted)
     history.enough = int(wish.seconds * _EVENTS_A_SECOND)
     if wish.minutes >= _LONG:
         history.wanted = [*kinds(wish.broker, wish.database, ours=made.ours), *misdeeds.ALL]
@@ -133,7 +138,6 @@ def _result(
         replay=wish.replay,
         seconds_to_drain=drained,
         transactions=Counter(notes("outcomes")),
-        exits=supervisor.exits,
         restarts=sum(supervisor.restarts.values()),
         absorbed=_said(wish.folder, "handled before"),
         trouble=faults.failed,

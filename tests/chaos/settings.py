@@ -5,6 +5,7 @@ import os
 import signal
 from typing import Any
 
+from tests.chaos.endings import SHUTDOWN
 from tests.settings import database
 
 DATABASES = {"default": database(os.environ.get("CHAOS_DATABASE_URL") or "sqlite:///:memory:")}
@@ -19,7 +20,7 @@ EVENTBRIDGE: dict[str, Any] = {
     "RELAY_LEASE": 4.0,
     "CONFIRM_TIMEOUT": 1.8,
     "HEARTBEAT": 2,
-    "SHUTDOWN_TIMEOUT": 6.0,
+    "SHUTDOWN_TIMEOUT": SHUTDOWN,
 }
 # A process that is stuck tells where each of its threads is.
 faulthandler.register(signal.SIGUSR1)

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tests.chaos.history import Deed, Ending
 from tests.chaos.plan import DAEMONS, PRODUCERS
 from tests.services.processes import Process
 
 _AFTER = 0.5
 _PATIENCE = 20.0
 _SLOW = 4.0
+_LINES = 40  # of what it said, when it ends
 
 
 def commands() -> dict[str, list[str]]:
@@ -31,13 +33,15 @@ class Supervisor:
     """Keeps each process running until told to let it go."""
 
     def __init__(self, env: Mapping[str, str], logs: Path) -> None:
-        self.exits: Counter[int] = Counter()
-        """How processes ended that were not let go: by exit code, or -signal."""
+        self.endings: list[Ending] = []
+        """How processes ended that were not let go."""
+        self.deeds: list[Deed] = []
         self.restarts: Counter[str] = Counter()
         self._env = env
         self._logs = logs
         self._commands = commands()
         self._running: dict[str, Process] = {}
+        self._names: dict[Process, str] = {}
         self._gone: set[Process] = set()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -48,10 +52,26 @@ class Supervisor:
             self._launch(name, 0)
         self._thread.start()
 
-    def process(self, name: str) -> Process:
-        """The process that now bears that name."""
+    def kill(self, name: str) -> None:
+        """SIGKILL to whoever now bears that name."""
+        self._do("kill", name).send(signal.SIGKILL)
+
+    def terminate(self, name: str) -> None:
+        self._do("terminate", name).terminate()
+
+    def freeze(self, name: str, seconds: float) -> None:
+        """It stands still for so long."""
+        process = self._do("freeze", name)
+        process.send(signal.SIGSTOP)
+        time.sleep(seconds)
+        process.send(signal.SIGCONT)
+
+    def _do(self, what: str, name: str) -> Process:
+        """Write it down first: the process may be gone at once."""
         with self._lock:
-            return self._running[name]
+            process = self._running[name]
+            self.deeds.append(Deed(what, self._names[process], time.monotonic()))
+            return process
 
     def let_go(self, names: Sequence[str]) -> dict[str, int]:
         """SIGTERM, and no restart; every exit code. Who does not end in time is killed."""
@@ -87,9 +107,10 @@ class Supervisor:
         return -signal.SIGKILL
 
     def _launch(self, name: str, incarnation: int) -> None:
-        env = {**self._env, "CHAOS_INCARNATION": str(incarnation)}
-        log = self._logs / f"{name}.{incarnation:03}.log"
-        self._running[name] = Process(self._commands[name], env, log)
+        full = f"{name}.{incarnation:03}"
+        env = {**self._env, "CHAOS_INCARNATION": str(incarnation), "CHAOS_PROCESS": full}
+        process = Process(self._commands[name], env, self._logs / f"{full}.log")
+        self._running[name], self._names[process] = process, full
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.1):
@@ -102,7 +123,8 @@ class Supervisor:
             ended = {n: p for n, p in self._running.items() if not p.running and p not in self._gone}
         for process in ended.values():
             self._gone.add(process)
-            self.exits[process.wait(1)] += 1
+            words = "\n".join(process.output.splitlines()[-_LINES:])
+            self.endings.append(Ending(self._names[process], process.wait(1), time.monotonic(), words))
         return list(ended)
 
     def _again(self, name: str) -> None:

@@ -24,7 +24,7 @@ from tests.shop.models import Note, Order, User
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "archive"])
 CONSUMERS = "tests.cli.shop_consumers"
-AWAY = "amqp://shop:s3cret@127.0.0.1:1//"
+AWAY = "amqp://shop:s3cret-battery-staple@127.0.0.1:1//"
 Start = Callable[..., Process]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -22,13 +23,13 @@ NASTY = "\x1b[31mred\x1b[0m \x07 \u202egnp.exe \x9b2J \x00"
 
 def test_no_dead_letters_are_said_in_words(run):
     assert run("dead", "list").out == "There are no dead letters.\n"
-    assert run("dead", "list", "--group").out == "There are no dead letters.\n"
+    assert run("dead", "list", "--each").out == "There are no dead letters.\n"
     assert json.loads(run("dead", "list", "--json").out) == []
 
 
 def test_the_list_names_the_consumer_the_type_and_why(run, bury: Bury):
     letter = bury(TimeoutError("the mail server did not answer"))
-    out = run("dead", "list").out
+    out = run("dead", "list", "--each").out
     assert f"{letter.pk}" in out
     assert "shop.mail" in out
     assert "shop.order.saved.v1" in out
@@ -39,7 +40,7 @@ def test_the_latest_come_first_and_a_limit_says_how_many_are_left(run, bury: Bur
     letters = [bury() for _ in range(5)]
     shown = json.loads(run("dead", "list", "--json", "--limit", "2").out)
     assert [item["id"] for item in shown] == [letters[4].pk, letters[3].pk]
-    assert "3 more" in run("dead", "list", "--limit", "2").out
+    assert "3 more" in run("dead", "list", "--each", "--limit", "2").out
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_an_exception_is_found_by_its_short_name_and_by_its_whole_one(run, bury:
     assert json.loads(run("dead", "list", "--json", "--exception", "Error").out) == []
 
 
-@pytest.mark.parametrize("how", [(), ("--group",)], ids=["letters", "groups"])
+@pytest.mark.parametrize("how", [("--each",), ()], ids=["letters", "groups"])
 def test_that_none_matches_is_not_that_there_are_none(run, bury: Bury, how):
     wanted = ("dead", "list", "--exception", "KeyError", *how)
     assert run(*wanted).out == "There are no dead letters.\n"
@@ -108,15 +109,77 @@ def test_groups_count_what_died_of_the_same(run, bury: Bury):
     bury(KeyError("x"))
     groups = json.loads(run("dead", "list", "--group", "--json").out)
     assert [(group["count"], group["exception"]) for group in groups] == [(3, "TimeoutError"), (1, "KeyError")]
-    assert "TimeoutError (every attempt failed)" in run("dead", "list", "--group").out
+    assert "TimeoutError (every attempt failed)" in run("dead", "list").out
+    assert run("dead", "list").out == run("dead", "list", "--group").out
+
+
+def commands_in(out: str) -> list[list[str]]:
+    """What the list says to type, as a shell takes it apart; without the program."""
+    lines = [line.strip() for line in out.splitlines() if "manage.py eventbridge" in line]
+    return [shlex.split(line.removeprefix("manage.py eventbridge ")) for line in lines]
+
+
+def test_the_command_that_comes_with_a_group_replays_that_and_nothing_else(run, bury: Bury):
+    """Also groups that differ by the reason alone, or have no type; also with names that a shell would take apart."""
+    wanted = [bury(KeyError("x"), reason="rejected", consumer="shop's mail", type="") for _ in range(2)]
+    bury(KeyError("x"), consumer="shop's mail", type="")
+    bury(KeyError("x"), reason="rejected", consumer="shop's mail")
+    bury(ValueError("x"), reason="rejected", consumer="shop's mail", type="")
+    bury(KeyError("x"), reason="rejected")
+    first, *others = commands_in(run("dead", "list").out)
+    assert len(others) == 4
+    run(*first, "--yes")
+    assert list(DeadLetter.objects.exclude(replay_at=None).order_by("pk")) == wanted
+    assert len(commands_in(run("dead", "list").out)) == 4, "what is marked needs no command"
+
+
+@pytest.mark.parametrize("times", [("--since", "90min"), ("--before", "2001-01-01T10:00"), ("--since", "2001-01-01")])
+def test_the_command_of_a_group_has_the_times_that_were_asked_for(run, bury: Bury, times):
+    old = datetime(2001, 1, 1, 9, tzinfo=UTC)
+    letters = [bury(), bury(), bury()]
+    DeadLetter.objects.filter(pk=letters[0].pk).update(died_at=old)
+    found = len(json.loads(run("dead", "list", "--json", *times).out))
+    [command] = commands_in(run("dead", "list", *times).out)
+    run(*command, "--yes")
+    assert DeadLetter.objects.exclude(replay_at=None).count() == found > 0
+
+
+def test_the_command_of_a_group_names_its_database(run, bury: Bury):
+    bury(using="archive")
+    [command] = commands_in(run("dead", "list", "--database", "archive").out)
+    run(*command)
+    assert DeadLetter.objects.using("archive").get().replay_at is not None
+
+
+def test_there_may_be_more_groups_than_are_shown(run, bury: Bury):
+    bury(KeyError("x")), bury(ValueError("x"))
+    out = run("dead", "list", "--limit", "1").out
+    assert len(commands_in(out)) == 1
+    assert "… and perhaps more: --limit." in out
+    assert "--limit" not in run("dead", "list").out
+
+
+@pytest.mark.parametrize("verb", ["replay", "discard"])
+def test_what_was_rejected_is_told_from_what_failed_in_every_attempt(run, bury: Bury, verb):
+    failed, rejected = bury(), bury(reason="rejected")
+    assert [item["id"] for item in json.loads(run("dead", "list", "--json", "--reason", "failed").out)] == [failed.pk]
+    run("dead", verb, "--reason", "rejected")
+    untouched = DeadLetter.objects.filter(replay_at=None)
+    assert list(untouched) == [failed]
+    assert DeadLetter.objects.filter(pk=rejected.pk).exists() == (verb == "replay")
+
+
+def test_a_reason_that_there_is_not_is_refused(run):
+    with pytest.raises(CommandError, match="invalid choice: 'bored'"):
+        run("dead", "list", "--reason", "bored")
 
 
 def test_in_a_terminal_of_80_columns_no_line_is_longer(run, bury: Bury, at_a_terminal):
     bury(ValueError("x" * 300), consumer="a.consumer.with." + "a" * 80, type="a.type.with." + "t" * 80)
-    for arguments in (("dead", "list"), ("dead", "list", "--group")):
+    for arguments in (("dead", "list"), ("dead", "list", "--each")):
         lines = run(*arguments, "--no-color", terminal=True).out.splitlines()
-        assert max(map(len, lines)) <= 80
-    assert "x" * 300 in run("dead", "list").out
+        assert all(len(line) <= 80 for line in lines if "manage.py" not in line), "but a command is whole"
+    assert "x" * 300 in run("dead", "list", "--each").out
 
 
 def test_the_story_has_the_error_the_traceback_the_headers_and_the_body_made_readable(run, bury: Bury):
@@ -142,7 +205,7 @@ def test_nothing_of_a_message_reaches_the_terminal_unescaped(run, bury: Bury, bo
     answers = [
         run("dead", "show", str(letter.pk)),
         run("dead", "list"),
-        run("dead", "list", "--group"),
+        run("dead", "list", "--each"),
         run("dead", "show", str(letter.pk), "--json"),
         run("status"),
         run("dead", "replay", str(letter.pk)),
@@ -227,7 +290,7 @@ def test_letters_that_wait_for_a_replay_are_told_from_those_in_a_consumers_hands
     DeadLetter.objects.filter(pk=in_hand.pk).replay()
     DeadLetter.objects.take("shop.mail", "lease", 30, 1)
     DeadLetter.objects.filter(pk=waiting.pk).replay()
-    out = run("dead", "list").out
+    out = run("dead", "list", "--each").out
     assert out.count("    in a consumer's hands; ValueError") == 1
     assert out.count("    marked for replay; ValueError") == 1
     assert "in a consumer's hands\n" in run("dead", "show", str(in_hand.pk)).out
@@ -242,13 +305,13 @@ def test_letters_that_wait_for_a_replay_are_told_from_those_in_a_consumers_hands
 @pytest.mark.parametrize(("times", "said"), [(1, "replayed once, failed again"), (2, "replayed 2 times, failed again")])
 def test_a_letter_that_was_replayed_and_failed_again_says_so(run, bury: Bury, times, said):
     letter, _ = bury(), bury()
-    assert "failed again" not in run("dead", "list").out
+    assert "failed again" not in run("dead", "list", "--each").out
     for _ in range(times):
         DeadLetter.objects.filter(pk=letter.pk).replay()
-        assert "failed again" not in run("dead", "list").out
+        assert "failed again" not in run("dead", "list", "--each").out
         DeadLetter.objects.bury(DeadLetter.objects.get(pk=letter.pk))
         DeadLetter.objects.filter(pk=letter.pk).update(replay_at=None)
-    assert run("dead", "list").out.count(f"    {said}; ValueError") == 1
+    assert run("dead", "list", "--each").out.count(f"    {said}; ValueError") == 1
     assert f"{said}\n" in run("dead", "show", str(letter.pk)).out
     assert json.loads(run("dead", "show", str(letter.pk), "--json").out)["replay"] == said
 

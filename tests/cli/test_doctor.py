@@ -1,6 +1,8 @@
 """eventbridge doctor: what is wrong is explained, with its mend, worst first; what is away is a finding like others."""
 
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -15,15 +17,18 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.functions import Now
 
 from eventbridge.checks import check_databases
-from eventbridge.doctor import database
+from eventbridge.doctor import database, postgresql
+from eventbridge.doctor.certificates import certificate
 from eventbridge.models import BrokerQueue, Heartbeat
 from eventbridge.server import HealthServer, Page
 from tests.integration.rabbitmq.test_tls import Terminator
+from tests.services.absence import absent
 from tests.services.rabbitmq import Vhost
 from tests.services.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "archive"])
 CONSUMERS = "tests.cli.shop_consumers"
+PASSWORD = "s3cret-battery-staple"
 Finding = dict[str, Any]
 
 
@@ -33,6 +38,25 @@ def running(settings: Any) -> None:
     settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "CONSUMERS": [CONSUMERS]}
     Heartbeat.objects.beat("web1:10", "relay", "default", "ready", {})
     Heartbeat.objects.beat("web1:11", "consumer", "cli.mail", "ready", {})
+
+
+@pytest.fixture(autouse=True)
+def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' own PostgreSQL has it off, which is rightly told."""
+    monkeypatch.delitem(postgresql._NEEDED, "fsync")
+
+
+@pytest.fixture
+def with_options(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """``with_options("-c fsync=off")``: new sessions in database archive have these options."""
+    place = connections.settings["archive"]
+
+    def with_options(options: str, **others: Any) -> None:
+        monkeypatch.setitem(place, "OPTIONS", {**place["OPTIONS"], "options": options})
+        for name, value in others.items():
+            monkeypatch.setitem(place, name, value)
+
+    return with_options
 
 
 @pytest.fixture
@@ -60,15 +84,15 @@ def examine(run) -> Callable[..., list[Finding]]:
 def user(vhost: Vhost) -> Iterator[Callable[..., str]]:
     """``user("nobody", write="^x$")``: the URL of a user with these rights in the virtual host, and no others."""
     if not vhost.management:
-        pytest.skip("this broker has no management interface to make users by")
+        absent("this broker has no management interface to make users by")
     management, made = vhost.management, []
 
     def user(name: str, **rights: str) -> str:
-        management.put(f"/users/{quote(name)}", {"password": "s3cret", "tags": ""})
+        management.put(f"/users/{quote(name)}", {"password": PASSWORD, "tags": ""})
         made.append(name)
         nothing = {"configure": "^$", "write": "^$", "read": "^$"}
         management.put(f"/permissions/{vhost.name}/{quote(name)}", {**nothing, **rights})
-        return vhost.as_user(name, "s3cret")
+        return vhost.as_user(name, PASSWORD)
 
     yield user
     for name in made:
@@ -215,7 +239,7 @@ def test_a_broker_that_is_away_is_a_finding_without_its_password(run, at):
 
 
 def test_a_password_that_is_wrong_is_told_as_that(run, at, vhost):
-    at(vhost.as_user("guest", "wr0ng"))
+    at(vhost.as_user("guest", "wr0ng-battery-staple"))
     answer = run("doctor")
     assert answer.code == 2
     assert "    Correct user, password and virtual host in BROKER_URL" in answer.out
@@ -278,6 +302,46 @@ def test_a_certificate_that_ends_soon_is_to_be_renewed(run, at, examine, vhost, 
         terminator.close()
     assert (finding["severity"], finding["what"]) == (1, "Its certificate ends in 1 day.")
     assert refused["mend"].startswith("Renew the broker's certificate, or correct BROKER_TLS['ca']")
+
+
+def test_every_broker_of_a_list_is_asked_for_its_certificate_and_must_answer(
+    run, at, examine, vhost, certificates, monkeypatch
+):
+    parts = urlsplit(vhost.url)
+    at(vhost.url)
+    run("topology", "--apply")
+    two = [Terminator(certificates, (parts.hostname, parts.port)) for _ in range(2)]
+    ports = [terminator.port for terminator in two]
+    urls = [f"amqps://{parts.username}:{parts.password}@localhost:{port}{parts.path}" for port in (*ports, 1)]
+    try:
+        at(";".join(urls), BROKER_TLS={"ca": str(certificates / "ca.pem")})
+        found = wrong(examine("broker"))
+    finally:
+        for terminator in two:
+            terminator.close()
+    assert found[:2] == [f"The certificate of localhost:{port} ends in 1 day." for port in ports]
+    assert found[2].startswith("localhost:1 in BROKER_URL does not answer, though another one does: ")
+    assert len(found) == 3
+
+
+def test_a_client_certificate_that_ends_soon_or_cannot_be_read_is_told_even_if_no_broker_answers(
+    at, examine, certificates
+):
+    url = "amqps://shop:s3cret@127.0.0.1:1//"
+    at(url, BROKER_TLS={"cert": str(certificates / "server.pem"), "key": str(certificates / "server.key")})
+    assert "The client certificate, BROKER_TLS['cert'], ends in 1 day." in wrong(examine("broker"))
+    at(url, BROKER_TLS={"cert": str(certificates / "server.key")})
+    assert wrong(examine("broker"))[0].startswith(
+        f"The client certificate {certificates / 'server.key'} cannot be read"
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "severity", "words"),
+    [(-1.5, 2, "It ended 1 day ago."), (29.5, 1, "It ends in 29 days."), (30.5, 0, "it ends in 30 days")],
+)
+def test_a_certificate_is_judged_by_the_days_that_it_has_left(days, severity, words):
+    assert certificate("it", time.time() + days * 86_400)[:2] == (severity, words)
 
 
 def test_what_is_missing_is_broken_where_daemons_may_not_make_it(run, at, examine, vhost):
@@ -349,10 +413,110 @@ def test_a_database_that_is_away_is_a_finding_and_the_others_are_told(run, monke
     assert "database default  all migrations are applied" in answer.out
 
 
+@pytest.mark.sqlite
+def test_somebody_who_keeps_sqlites_write_lock_is_told(examine, monkeypatch):
+    monkeypatch.setattr(database, "_SHORT", 1)
+    other = connections.create_connection("default")
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            [finding] = [finding for finding in examine("database default") if finding["severity"]]
+            cursor.execute("ROLLBACK")
+    finally:
+        other.close()
+    assert finding["severity"] == 2
+    assert finding["what"].startswith("Somebody has held its write lock for 1 s and more, so nobody can emit")
+    assert "atomic=False" in finding["mend"]
+    assert "SQLite; nobody keeps its write lock" in [finding["what"] for finding in examine("database default")]
+
+
+@pytest.mark.sqlite
+def test_a_sqlite_file_that_cannot_be_written_to_is_told(examine, monkeypatch):
+    place = connections.settings["archive"]
+    monkeypatch.setitem(place, "NAME", f"file:{place['NAME']}?mode=ro")
+    [text] = wrong(examine("database archive"))
+    assert text == "It cannot be written to: attempt to write a readonly database."
+
+
+@pytest.mark.postgresql
+def test_a_database_that_does_not_keep_what_it_has_committed_is_told(examine, monkeypatch, with_options):
+    with_options("-c synchronous_commit=off")
+    [finding] = [finding for finding in examine("database archive") if finding["severity"]]
+    assert finding["severity"] == 1
+    assert finding["what"].startswith("synchronous_commit is off (by: client): a crash of the server undoes")
+    assert finding["mend"].startswith("ALTER SYSTEM RESET synchronous_commit;")
+    assert wrong(examine("database default")) == []
+
+
+@pytest.mark.postgresql
+def test_a_server_without_fsync_is_broken(examine, monkeypatch):
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SHOW fsync")
+        if cursor.fetchone()[0] == "on":
+            pytest.skip("this server syncs")
+    monkeypatch.setitem(postgresql._NEEDED, "fsync", (postgresql.broken, "all is lost"))
+    [finding] = [finding for finding in examine("database default") if finding["severity"]]
+    assert finding["severity"] == 2
+    assert finding["what"].startswith("fsync is off (by: ")
+
+
+@pytest.mark.postgresql
+def test_a_database_that_takes_no_writes_is_broken(examine, with_options):
+    with_options("-c default_transaction_read_only=on")
+    assert wrong(examine("database archive")) == ["Its transactions are read-only: daemons wait for that."]
+
+
+@pytest.fixture
+def shadowed() -> Iterator[Callable[[str], None]]:
+    """``shadowed("pg_backend_pid() RETURNS int", "17")``: what the server says in database archive is another thing."""
+    made = []
+
+    def shadow(function: str, value: str) -> None:
+        with connections["archive"].cursor() as cursor:
+            cursor.execute("CREATE SCHEMA IF NOT EXISTS shadow")
+            cursor.execute(f"CREATE FUNCTION shadow.{function} LANGUAGE sql AS 'SELECT {value}'")
+        made.append(function)
+
+    yield shadow
+    with connections["archive"].cursor() as cursor:
+        cursor.execute("DROP SCHEMA shadow CASCADE")
+
+
+SHADOW_FIRST = "-c search_path=shadow,pg_catalog,public"
+
+
+@pytest.mark.postgresql
+def test_a_standby_is_broken(examine, shadowed, with_options):
+    shadowed("pg_is_in_recovery() RETURNS boolean", "true")
+    with_options(SHADOW_FIRST)
+    [finding] = [finding for finding in examine("database archive") if finding["severity"]]
+    assert (finding["severity"], finding["what"]) == (
+        2,
+        "It is a standby, which takes no writes: daemons wait for that.",
+    )
+    assert "target_session_attrs" in finding["mend"]
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("ready", [False, True])
+def test_a_pooler_is_known_by_the_number_of_the_session(examine, shadowed, with_options, ready):
+    """The server's answer differs from what the driver was told when it connected."""
+    shadowed("pg_backend_pid() RETURNS int", "17")
+    with_options(SHADOW_FIRST, DISABLE_SERVER_SIDE_CURSORS=ready)
+    found = examine("database archive")
+    if ready:
+        assert wrong(found) == []
+        assert "by a pooler (PgBouncer), for which it is set" in [finding["what"] for finding in found]
+    else:
+        [finding] = [finding for finding in found if finding["severity"]]
+        assert finding["what"].startswith("A pooler such as PgBouncer is between")
+        assert finding["mend"].startswith("DATABASES['archive']: DISABLE_SERVER_SIDE_CURSORS = True")
+
+
 @pytest.mark.postgresql
 def test_what_keeps_the_outbox_fast_is_looked_at(examine, monkeypatch):
-    monkeypatch.setattr(database, "_LONG", 0)
-    monkeypatch.setattr(database, "_MANY_DEAD", -1)
+    monkeypatch.setattr(postgresql, "_LONG", 0)
+    monkeypatch.setattr(postgresql, "_MANY_DEAD", -1)
     with connections["default"].cursor() as cursor:
         cursor.execute("ALTER TABLE eventbridge_outbox RESET (autovacuum_vacuum_threshold)")
         cursor.execute("ALTER TABLE eventbridge_broker_message SET (autovacuum_enabled = off)")
@@ -415,6 +579,37 @@ def test_a_daemon_that_does_not_answer_is_a_warning_unless_it_is_for_another_mac
     assert here["severity"] == 1
     assert "where nothing answers" in here["what"]
     assert elsewhere["what"] == "elsewhere:11: its health at 127.0.0.1:1 is for elsewhere alone"
+
+
+def test_a_daemon_that_is_there_and_cannot_write_its_heartbeat_is_not_to_be_started(run, daemon, examine, admin_client):
+    Heartbeat.objects.filter(role="relay").delete()
+    relay = daemon("eventbridge", "relay")
+    wait_for(Heartbeat.objects.filter(role="relay").exists, 20, what="its first heartbeat")
+    relay.send(signal.SIGSTOP)
+    Heartbeat.objects.filter(role="relay").update(seen_at=Now() - timedelta(minutes=5))
+    me = f"{socket.gethostname()}:{relay.pid}"
+    expected = f"The relay of database default runs ({me}), but has not written its heartbeat for 5 min: its database"
+    answer = run("status")
+    assert answer.code == 2
+    assert answer.out.startswith(expected)
+    assert answer.out.splitlines()[1] == "    manage.py eventbridge doctor"
+    assert f"silent for 5 min: {me}" in answer.out
+    assert "runs, but writes no heartbeat" in admin_client.get("/admin/eventbridge/eventbus/").content.decode()
+    finding = next(finding for finding in examine("daemons") if finding["severity"])
+    assert finding["what"].startswith(expected)
+    assert finding["mend"] == "What is found here of the broker and the databases explains it, or its log does."
+    Heartbeat.objects.filter(role="relay").update(process=f"elsewhere:{relay.pid}")
+    assert run("status").out.startswith("No relay of database default is running (last seen 5 min ago).")
+    Heartbeat.objects.filter(role="relay").update(process=me)
+    relay.kill()
+    relay.wait()
+    assert run("status").out.startswith("No relay of database default is running (last seen 5 min ago).")
+
+
+@pytest.mark.parametrize("process", [f"{socket.gethostname()}:{os.getpid()}", "x", ":"])
+def test_a_process_that_got_the_number_later_is_no_daemon(run, process):
+    Heartbeat.objects.filter(role="relay").update(process=process, seen_at=Now() - timedelta(minutes=5))
+    assert "No relay of database default is running" in run("status").out
 
 
 def test_daemons_of_which_one_is_gone_are_told_in_the_words_of_status(run):

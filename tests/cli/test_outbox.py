@@ -44,6 +44,17 @@ def test_retry_gives_parked_events_back_to_the_relay_in_their_place(run):
     assert ids(parked_at=None, parked_reason="") == ["a", "b"]
 
 
+@pytest.mark.parametrize("verb", ["retry", "discard"])
+def test_what_was_done_is_told_to_programs_as_one_document(run, verb):
+    record("a", "b", parked="refused")
+    chosen = list(OutboxEntry.objects.values_list("pk", flat=True))
+    planned = run("outbox", verb, "--all", "--dry-run", "--json")
+    assert json.loads(planned.out) == {"chosen": chosen, "changed": 0, "dry_run": True}
+    done = run("outbox", verb, "--all", "--json")
+    assert json.loads(done.out) == {"chosen": chosen, "changed": 2, "dry_run": False}
+    assert json.loads(run("outbox", verb, "--all", "--json").out) == {"chosen": [], "changed": 0, "dry_run": False}
+
+
 def test_retry_says_when_no_relay_is_there_to_publish(run):
     record("a", parked="refused")
     said = "No relay of database default is running: they are published when one is started.\n"

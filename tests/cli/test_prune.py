@@ -1,5 +1,6 @@
 """eventbridge prune: what the inbox forgets."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,6 +37,14 @@ def test_the_trail_forgets_what_is_older_than_its_own_retention(run):
     assert "trail" not in run("prune", "--older", "1").out
     assert "Forgot 1 step of the event trail.\n" in run("prune").out
     assert TrailStep.objects.get().event_id == "young"
+
+
+def test_programs_are_told_how_much_was_forgotten_as_one_document(run):
+    handled("old", 31), handled("young", 29)
+    at = datetime.now(UTC) - timedelta(days=8)
+    TrailStep.objects.write([NewStep("old", "shop.a.v1", "", "", "recorded", at)])
+    assert json.loads(run("prune", "--json").out) == {"events": 1, "trail_steps": 1}
+    assert json.loads(run("prune", "--json").out) == {"events": 0, "trail_steps": 0}
 
 
 @pytest.mark.parametrize("days", ["-1", "nan", "inf"])

@@ -126,6 +126,23 @@ def test_a_consumer_that_should_run_and_does_not_is_two_and_its_module_is_named(
     assert f"No consumer cli.mail is running.\n    manage.py eventbridge consume {CONSUMERS}\n" in answer.out
 
 
+@pytest.mark.parametrize(
+    ("figures", "command"),
+    [
+        ({}, "consume MODULE, with the module that defines it"),
+        ({"module": "consumers.email"}, "consume consumers.email"),
+    ],
+)
+def test_a_consumer_that_no_setting_names_and_that_is_gone_has_its_command_too(run, running, figures, command):
+    Heartbeat.objects.filter(role="consumer").update(figures=figures)
+    gone("cli.mail")
+    answer = run("status")
+    assert answer.code == 2
+    assert (
+        f"No consumer cli.mail is running (last seen 5 min ago).\n    manage.py eventbridge {command}\n" in answer.out
+    )
+
+
 def test_one_living_process_of_a_consumer_is_enough(run, running):
     Heartbeat.objects.beat("web2:12", "consumer", "cli.mail", "ready", {})
     Heartbeat.objects.filter(process="web1:11").update(seen_at=Now() - timedelta(hours=1))

@@ -49,8 +49,8 @@ def something_everywhere(no_zones: None, bury: Any) -> None:
 
 @pytest.mark.usefixtures("something_everywhere")
 def test_every_command_knows_how_old_things_are(run):
-    assert " 1 h  cli.mail" in run("dead", "list").out
-    assert " 1 h   1 h  cli.mail" in run("dead", "list", "--group").out
+    assert " 1 h  cli.mail" in run("dead", "list", "--each").out
+    assert " 1 h   1 h  cli.mail" in run("dead", "list").out
     assert run("outbox", "list").out.count(" 1 h  shop.order.saved.v1") == 2
     status = run("status").out
     assert "1 pending, oldest 1 h; 1 parked" in status

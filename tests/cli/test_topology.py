@@ -32,6 +32,17 @@ def test_plan_lists_what_is_missing_apply_creates_it_and_then_nothing_is_missing
     assert run("topology", "--apply", CONSUMERS).out == "Nothing was missing.\n"
 
 
+def test_programs_are_told_what_is_missing_and_what_was_created_as_one_document(run):
+    planned = run("topology", "--json", CONSUMERS)
+    assert planned.code == 1
+    missing = json.loads(planned.out)["missing"]
+    assert "queue cli.mail" in missing
+    assert json.loads(run("topology", "--apply", "--json", CONSUMERS).out) == {"created": missing}
+    again = run("topology", "--plan", "--json", CONSUMERS)
+    assert (again.code, json.loads(again.out)) == (0, {"missing": []})
+    assert json.loads(run("topology", "--export", "--json", CONSUMERS).out)["queues"]
+
+
 def test_rabbitmq_lacks_what_is_planned_until_it_is_applied(run, settings, vhost):
     at(settings, vhost.url)
     assert "cli.mail" in run("topology", CONSUMERS).out
@@ -72,8 +83,8 @@ def test_an_exported_consumer_may_write_to_its_own_rungs_with_its_own_name_alone
     at(settings, vhost.url)
     exported = json.loads(run("topology", "--export", "--users", CONSUMERS).out)
     vhost.management.post("/definitions", exported)
-    vhost.management.put(f"/users/{quote('cli.mail')}", {"password": "p", "tags": ""})
-    publisher = Publisher(Options(url=vhost.as_user("cli.mail", "p")))
+    vhost.management.put(f"/users/{quote('cli.mail')}", {"password": "mails-battery-staple", "tags": ""})
+    publisher = Publisher(Options(url=vhost.as_user("cli.mail", "mails-battery-staple")))
     own, others = (
         Message(destination="eventbridge.retry.30s", routing_key=key, body=b"{}") for key in ("cli.mail", "cli.other")
     )

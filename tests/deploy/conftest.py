@@ -15,7 +15,9 @@ import pytest
 
 from eventbridge.topology import Binding, Exchange, Queue, Topology
 from eventbridge.transports import Options
+from tests.services.absence import absent
 from tests.services.rabbitmq import RabbitMQ
+from tests.services.secrecy import SECRECY
 
 ROOT = Path(__file__).parents[2]
 _DUMP = """
@@ -70,7 +72,9 @@ class Loaded:
     def options(self, user: str) -> Options:
         """How the daemon of this user connects, with its password for development."""
         host, port = self._address.hostname, self._address.port
-        url = f"amqp://{self._prefix}{user}:{user}-development@{host}:{port}/{self._prefix}bookstore"
+        password = f"{user}-development"
+        SECRECY.keep(password)
+        url = f"amqp://{self._prefix}{user}:{password}@{host}:{port}/{self._prefix}bookstore"
         return Options(url=url, app_id="/bookstore")
 
 
@@ -78,7 +82,7 @@ class Loaded:
 def loaded(broker: RabbitMQ, definitions: dict[str, Any]) -> Iterator[Loaded]:
     """The definitions in the broker of this run. Needs its management interface."""
     if not broker.management.answers():
-        pytest.skip("this broker has no management interface to load definitions through")
+        absent("this broker has no management interface to load definitions through")
     prefix = f"test-{uuid.uuid4().hex[:8]}-"
     broker.management.post("/definitions", _renamed(definitions, prefix))
     yield Loaded(broker, prefix)

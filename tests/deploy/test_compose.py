@@ -12,6 +12,7 @@ from urllib.error import HTTPError
 import pytest
 import yaml
 from django.core.management import load_command_class
+from django.urls import reverse
 
 from eventbridge.conf import Settings
 from eventbridge.daemon import Daemon
@@ -34,6 +35,15 @@ def test_compose_has_every_part_of_the_bookstore() -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_a_services_command_is_one_that_manage_py_takes(name: str) -> None:
     _assert_parses(OURS[name]["command"])
+
+
+@pytest.mark.parametrize("page", ["compose.yaml", "docs/how-to/deploy.md"])
+def test_the_way_into_the_admin_is_a_command_of_the_image_in_a_service_that_there_is(page: str) -> None:
+    [(service, command)] = re.findall(r"docker compose run --rm (\S+) (.+)", (ROOT / page).read_text())
+    assert service in OURS
+    assert "superuser" in command
+    _assert_parses(command.split())
+    assert reverse("admin:index", "demo_project.urls") == "/admin/"
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -131,7 +141,7 @@ def test_password_hashing_reads_the_password_from_a_pipe() -> None:
 def _assert_parses(command: list[str]) -> None:
     """That manage.py takes these words; CommandError if it does not. The apps are where Django would look."""
     name, *words = command
-    apps = {"eventbridge": "eventbridge", "serve": "demo_project.bookstore"}
+    apps = {"eventbridge": "eventbridge", "serve": "demo_project.bookstore", "createsuperuser": "django.contrib.auth"}
     load_command_class(apps.get(name, "django.core"), name).create_parser("manage.py", name).parse_args(words)
 
 

@@ -1,7 +1,6 @@
 """The alert rules, the dashboard and the Kubernetes manifests: what they ask of a daemon is there."""
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from eventbridge.conf import Settings
 from eventbridge.daemon import Daemon
 from tests.deploy.test_compose import _assert_parses
+from tests.services.absence import absent
 from tests.services.hosts import NotAvailable
 from tests.services.processes import Process
 from tests.services.promtool import Promtool
@@ -52,7 +52,7 @@ def served(daemon: Callable[..., Process]) -> dict[str, Values]:
 
 
 _FUNCTIONS = {"group", "last_over_time", "histogram_quantile", "increase", "rate", "absent", "time"}
-_FUNCTIONS |= {"sum", "max", "count", "by", "on"}
+_FUNCTIONS |= {"sum", "max", "min", "count", "by", "on"}
 _WORDS = {"and", "or", "unless"}
 _SELECTOR = re.compile(r"(?<![\w$])(?P<name>[a-zA-Z_:][\w:]*)\s*(?:\{(?P<matchers>[^}]*)\})?(?P<call>\s*\()?")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
@@ -137,9 +137,7 @@ def promtool() -> Promtool:
     try:
         return get_promtool()
     except NotAvailable as reason:
-        if os.environ.get("CI"):
-            pytest.fail(f"there is no promtool here: {reason}", pytrace=False)
-        pytest.skip(f"there is no promtool here: {reason}")
+        absent(f"there is no promtool here: {reason}")
 
 
 @pytest.mark.timeout(300)
@@ -165,9 +163,13 @@ def test_every_alert_is_tested_to_fire_and_to_be_quiet() -> None:
     assert {test["alertname"] for test in tests if not test.get("exp_alerts")} == names
 
 
-def test_every_alert_names_a_runbook_and_the_runbook_names_it() -> None:
+def test_every_alert_links_to_a_runbook_by_the_one_base_to_replace_and_the_runbook_names_it() -> None:
+    (base,) = re.findall(r"s\|(\S+?)\|", RULES.read_text())
+    assert f"s|{base}|" in (ROOT / "docs" / "how-to" / "monitor.md").read_text()
     for rule in ALERTS:
-        page = ROOT / rule["annotations"]["runbook"]
+        place, _, name = rule["annotations"]["runbook_url"].rpartition("/")
+        page = ROOT / "docs" / "runbooks" / name
+        assert place == base
         assert f"`{rule['alert']}`" in page.read_text()
         assert rule["labels"]["severity"] in ("critical", "warning")
     named = {
@@ -176,6 +178,11 @@ def test_every_alert_names_a_runbook_and_the_runbook_names_it() -> None:
         for name in re.findall(r"`(Event\w+)`", page.read_text())
     }
     assert named == {rule["alert"] for rule in ALERTS}
+
+
+def test_every_runbook_is_found_from_their_first_page() -> None:
+    pages = {page.name for page in (ROOT / "docs" / "runbooks").glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "runbooks" / "README.md").read_text())) == pages
 
 
 # --- Kubernetes ----------------------------------------------------------------------------------

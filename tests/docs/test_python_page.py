@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 from django.dispatch import Signal
@@ -11,6 +12,7 @@ from django.dispatch import Signal
 import eventbridge
 from eventbridge import Consumer, Event, telemetry
 from tests.docs.pages import read, table
+from tests.docs.sends import Send, sends, states_of
 
 PAGE = read("docs/reference/python.md")
 
@@ -46,3 +48,25 @@ def test_an_events_attributes_are_all_named() -> None:
 def test_every_signal_of_telemetry_is_in_the_table_and_no_other() -> None:
     documented = [row[0].strip("`") for row in table(PAGE, "signal")]
     assert documented == [name for name, value in vars(telemetry).items() if isinstance(value, Signal)]
+
+
+SENDS = [send for path in sorted(Path(telemetry.__file__).parent.rglob("*.py")) for send in sends(path)]
+ARGUMENTS = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[1])) for row in table(PAGE, "signal")}
+
+
+@pytest.mark.parametrize("send", SENDS, ids=lambda send: f"{send.signal} in {send.place}")
+def test_a_signal_is_sent_with_the_arguments_of_the_table(send: Send) -> None:
+    assert send.arguments == ARGUMENTS[send.signal]
+
+
+def test_every_signal_of_the_table_is_sent() -> None:
+    assert {send.signal for send in SENDS} == set(ARGUMENTS)
+
+
+def test_every_state_that_a_daemon_can_be_in_is_in_the_table() -> None:
+    [row] = [row for row in table(PAGE, "signal") if row[0] == "`changed`"]
+    written = {state for send in SENDS for state in send.states}
+    assert written >= {"stopping", "failed", "warned"}
+    assert written | set(states_of("relay.py")) | set(states_of("crew.py")) == set(re.findall(r"`(\w+)`", row[2])) - {
+        "why"
+    }

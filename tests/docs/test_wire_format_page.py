@@ -1,10 +1,14 @@
 """docs/reference/wire-format.md against the frozen messages and the code that writes them."""
 
+import dataclasses
 import json
 
 import kombu
+import pytest
 
-from eventbridge import Consumer, Event
+from eventbridge import Consumer, Event, emit, event_type, tracing
+from eventbridge.event import cause
+from eventbridge.models import OutboxEntry
 from eventbridge.topology import EVENTS, topology_of
 from eventbridge.transports import ATTEMPT_HEADER, STRUCTURED, Message, Options
 from eventbridge.transports.rabbitmq import Publisher, declare
@@ -13,6 +17,11 @@ from tests.services.rabbitmq import Vhost
 
 PAGE = read("docs/reference/wire-format.md")
 FROZEN = (ROOT / "tests" / "wire" / "order_paid.json").read_text()
+
+
+@event_type("docs.told.v1")
+class Told:
+    pass
 
 
 def test_the_example_is_the_frozen_message() -> None:
@@ -46,5 +55,19 @@ def test_every_amqp_property_is_in_the_table(vhost: Vhost) -> None:
     assert documented["exchange"] == f"`{EVENTS}`"
 
 
-def test_the_header_that_counts_attempts_is_named() -> None:
-    assert f"`{ATTEMPT_HEADER}`" in PAGE
+def test_every_header_of_ours_is_in_the_table() -> None:
+    documented = [row[0].strip("`") for row in table(PAGE, "header")]
+    assert documented == [ATTEMPT_HEADER, *tracing.HEADERS]
+
+
+@pytest.mark.django_db
+def test_an_event_brings_no_other_header_along_than_those_of_the_table() -> None:
+    caused = dataclasses.replace(Event.about(Told(), source="/a"), traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+    token = cause.set(caused)
+    try:
+        emit(Told())
+    finally:
+        cause.reset(token)
+    headers = json.loads(OutboxEntry.objects.get().headers)
+    assert list(headers) == ["traceparent"]
+    assert set(headers) <= {row[0].strip("`") for row in table(PAGE, "header")}

@@ -126,7 +126,7 @@ def bury_hostile() -> DeadLetter:
     "command",
     [
         ("dead", "list"),
-        ("dead", "list", "--group"),
+        ("dead", "list", "--each"),
         ("dead", "list", "--json"),
         ("dead", "show", "ID"),
         ("dead", "show", "ID", "--json"),

@@ -27,6 +27,7 @@ from tests.fuzz.run import run
 from tests.services.hosts import NotAvailable
 from tests.services.postgresql import postgresql
 from tests.services.rabbitmq import rabbitmq
+from tests.services.secrecy import SECRECY
 
 
 def main() -> int:
@@ -73,6 +74,7 @@ def _servers(options: argparse.Namespace, folder: Path, stack: ExitStack) -> Non
     if "FUZZ_DATABASE_URL" not in os.environ:
         postgres = options.broker == "amqp"
         os.environ["FUZZ_DATABASE_URL"] = _postgresql(stack) if postgres else f"sqlite:///{folder}/fuzz.sqlite3"
+    SECRECY.keep_those_of(os.environ.get("FUZZ_BROKER_URL", ""), os.environ["FUZZ_DATABASE_URL"])
 
 
 def _postgresql(stack: ExitStack) -> str:

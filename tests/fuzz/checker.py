@@ -65,6 +65,8 @@ class Outcome:
     exit_code: int = 0
     said: Mapping[str, int] = field(default_factory=dict)
     """How often the process said what it has no reason to say."""
+    told: Collection[str] = ()
+    """Lines of its log that have a password."""
     wanted: Collection[str] = ()
     """What must have come to pass, or the run proved nothing."""
 
@@ -80,6 +82,7 @@ def check(outcome: Outcome) -> dict[str, list[str]]:
         "left": [f"{queue}: {count}" for queue, count in outcome.left.items() if count],
         "died": died(outcome),
         "said": [f"{words!r}: {count} times" for words, count in outcome.said.items() if count],
+        "told": list(outcome.told),
         "vacuous": vacuous(outcome),
     }
     return {bucket: problems for bucket, problems in found.items() if problems}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.fuzz.contracts import CONSUMERS
 from tests.services.processes import Process
+from tests.services.secrecy import SECRECY
 
 _COMMAND = (sys.executable, "-m", "django", "eventbridge", "consume")
 _MOST_RESTARTS = 5
@@ -100,6 +101,10 @@ class Consuming:
         """How often it complained about something other than a message."""
         said = "".join(path.read_text(errors="replace") for path in self._folder.glob("consume.*.log"))
         return {words: count for words in TROUBLE if (count := said.count(words))}
+
+    def told(self) -> list[str]:
+        """Where it told a password."""
+        return SECRECY.told_in(self._folder)
 
 
 def _effects() -> int:

@@ -129,7 +129,7 @@ def _collect(outcome: Outcome, consuming: Consuming) -> None:
     outcome.duplicates = Counter((c, source, event) for c, source, event in witness.notes("duplicates"))
     outcome.left = consuming.left()
     outcome.restarts = consuming.restarts
-    outcome.said = consuming.trouble()
+    outcome.said, outcome.told = consuming.trouble(), consuming.told()
 
 
 def _letter(letter: Any) -> Letter:

@@ -102,6 +102,7 @@ def test_a_sound_event_that_is_a_dead_letter_was_wronged(outcome: Outcome):
         ({"exit_code": 70}, "died"),
         ({"left": {"c": 3}}, "left"),
         ({"said": {"Traceback": 1}}, "said"),
+        ({"told": ["consume.0.log: amqp://guest:***@one"]}, "told"),
         ({"wanted": ("rejected",)}, "vacuous"),
         ({"wanted": ("an effect of another",)}, "vacuous"),
     ],

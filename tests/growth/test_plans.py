@@ -48,11 +48,11 @@ def age() -> object:
 
 
 def last_statement(ask: Ask) -> tuple[str, list[Any]]:
-    """What it sends to the database in the end, and the parameters."""
+    """What it sends to the database in the end, with $1, $2, … for the parameters."""
     sent: list[tuple[str, list[Any]]] = []
 
     def listen(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        sent.append((sql, list(params or ())))
+        sent.append(numbered(sql, params or ()))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(listen):
@@ -60,15 +60,21 @@ def last_statement(ask: Ask) -> tuple[str, list[Any]]:
     return sent[-1]
 
 
+def numbered(sql: str, params: Any) -> tuple[str, list[Any]]:
+    if isinstance(params, dict):
+        names = list(params)
+        return re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", sql), list(params.values())
+    numbers = itertools.count(1)
+    return re.sub("%s", lambda _: f"${next(numbers)}", sql), list(params)
+
+
 def plan(ask: Ask, mode: str) -> list[dict[str, Any]]:
     """The nodes of the plan of a prepared statement, in that plan_cache_mode."""
     sql, params = last_statement(ask)
-    numbers = itertools.count(1)
-    numbered = re.sub("%s", lambda _: f"${next(numbers)}", sql)
     values = ", ".join(["%s"] * len(params))
     with connection.cursor() as cursor:
         cursor.execute(f"SET plan_cache_mode = {mode}")
-        cursor.execute(f"PREPARE asked{_types(params)} AS {numbered}")
+        cursor.execute(f"PREPARE asked{_types(params)} AS {sql}")
         try:
             cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked{f'({values})' if params else ''}", params)
             found = cursor.fetchone()[0]

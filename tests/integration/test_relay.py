@@ -13,6 +13,7 @@ from eventbridge.models.outbox import NewEntry
 from eventbridge.relay import Relay
 from eventbridge.transports import CONFIRMED, NACKED, UNROUTABLE, Message, Outcome
 from eventbridge.wire import decode
+from tests.services.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "archive"])
 
@@ -37,6 +38,9 @@ class Broker:
 
     def depth(self, queue: str) -> int | None:
         return None
+
+    @property
+    def certificate_ends(self) -> None: ...
 
     def close(self, deadline: float) -> None: ...
 
@@ -300,6 +304,45 @@ def test_the_relay_outlives_a_database_that_went_away(monkeypatch: pytest.Monkey
         assert one.state == "waiting"
     one.poll()
     assert broker.ids == ["a"]
+
+
+def test_a_relay_that_rests_is_woken_by_a_commit_whatever_its_pause(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("eventbridge.models.doorbell.LONGEST_SLEEP", 30.0)
+    broker, stopping, polls = Broker(), threading.Event(), []
+    one = relay(broker, longest_pause=30.0)
+
+    def run() -> None:
+        while not stopping.is_set():
+            pause = one.poll()
+            polls.append(pause)
+            one.rest(pause, stopping)
+        one.close(1.0)
+        connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        # Until it has looked for the last time: it is about to sleep, or does.
+        wait_for(lambda: polls and polls[-1] > 0.01, what="it to have nothing to do")
+        record("a")
+        wait_for(lambda: broker.ids == ["a"], 5, what="it to be woken")
+        wait_for(lambda: not pending(), 5, what="the outbox to be empty")
+    finally:
+        stopping.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_relay_that_rests_outlives_a_database_that_went_away(monkeypatch: pytest.MonkeyPatch):
+    one, stopping = relay(Broker()), threading.Event()
+    one.poll()
+    assert one.idle
+    with monkeypatch.context() as patch:
+        patch.setattr("eventbridge.models.doorbell.sql.rows", _gone)
+        patch.setattr("eventbridge.models.doorbell.FileDoorbell.rang", _gone)
+        one.rest(1.0, stopping)
+    one.poll()
+    assert one.state == "ready"
 
 
 def _gone(*args: object) -> None:

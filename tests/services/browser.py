@@ -17,6 +17,11 @@ from tests.services.debian import install
 from tests.services.hosts import NotAvailable
 
 PICTURES = os.environ.get("EVENTBRIDGE_TEST_PICTURES")
+# Those that end: a way that events take is dashed for ever.
+_SETTLED = """
+    const ending = document.getAnimations().filter(each => each.effect.getComputedTiming().endTime !== Infinity);
+    Promise.allSettled(ending.map(each => each.finished)).then(arguments[0]);
+"""
 _SIZE = "return [innerWidth, Math.max(innerHeight, document.getElementById('content').getBoundingClientRect().bottom)]"
 
 
@@ -36,6 +41,7 @@ class Window:
     def picture(self, name: str, tallest: int = 740) -> None:
         """Keep what is seen as a PNG, in the folder that EVENTBRIDGE_TEST_PICTURES names, if it does."""
         if PICTURES:
+            self.driver.execute_async_script(_SETTLED)  # colours change by and by
             width, height = self.driver.execute_script(_SIZE)
             clip = {"x": 0, "y": 0, "width": width, "height": min(height + 10, tallest), "scale": 1}
             shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})

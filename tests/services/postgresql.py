@@ -13,6 +13,7 @@ from tests.services.choice import choose
 from tests.services.containers import ContainerHost, have_image
 from tests.services.debian import install
 from tests.services.hosts import Elsewhere, Host, NotAvailable, PrivateProcess, free_port
+from tests.services.secrecy import SECRECY
 from tests.services.waiting import wait_for
 
 URL_VARIABLE = "EVENTBRIDGE_TEST_DATABASE_URL"
@@ -23,6 +24,7 @@ class PostgreSQL:
     """A running PostgreSQL, and what tests do to it. Its user may create databases."""
 
     def __init__(self, host: Host, url: str) -> None:
+        SECRECY.keep_those_of(url)
         self.host = host
         self.url = url
         self.name = "PostgreSQL"

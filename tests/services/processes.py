@@ -14,11 +14,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class Process:
-    """A program in a process group of its own, its output (both streams) in a file."""
+    """A program in a process group of its own, its output (both streams) in a file.
+
+    A password in that, or among its arguments, fails the whole run: one that is kept, or of a URL in ``env``.
+    """
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
         self.command = command
         self._log = log
+        self._searched = False
+        SECRECY.keep_those_of(*env.values())
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
@@ -62,13 +67,22 @@ class Process:
         if self.running:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(10)
+        self._search()
 
     def wait(self, timeout: float = 20) -> int:
         """Its exit code, as soon as it has ended; AssertionError with the output if it does not."""
         try:
-            return self._process.wait(timeout)
+            code = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self} is still running after {timeout} s: {self.output}") from None
+        self._search()
+        return code
+
+    def _search(self) -> None:
+        """Once, when it has ended."""
+        if not self._searched:
+            self._searched = True
+            SECRECY.search(f"--- {self}\n{self.output}")
 
     def __str__(self) -> str:
         return " ".join(self.command)
@@ -92,12 +106,7 @@ class Processes:
         return self.start(sys.executable, *arguments, env=env)
 
     def close(self) -> None:
-        """Kill what still runs; print every output, which pytest shows with a test that failed.
-
-        A password in one of them, or among the arguments, fails the whole run.
-        """
+        """Kill what still runs; print every output, which pytest shows with a test that failed."""
         for process in self._started:
             process.kill()
-            told = f"--- {process}\n{process.output}"
-            SECRECY.search(told)
-            print(told)
+            print(f"--- {process}\n{process.output}")

@@ -17,14 +17,15 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import amqp
 import kombu
-import pytest
 
+from tests.services.absence import absent
 from tests.services.choice import choose
 from tests.services.containers import ContainerHost, have_image
 from tests.services.debian import install
 from tests.services.declared import Declared
 from tests.services.hosts import Elsewhere, Host, NotAvailable, PrivateProcess, free_port, listens
 from tests.services.proxy import Proxy
+from tests.services.secrecy import SECRECY
 from tests.services.waiting import wait_for
 
 URL_VARIABLE = "EVENTBRIDGE_TEST_BROKER_URL"
@@ -43,6 +44,8 @@ class Management:
         return self._ask("GET", path)
 
     def put(self, path: str, body: Any = None) -> Any:
+        if body and body.get("password"):
+            SECRECY.keep(body["password"])
         return self._ask("PUT", path, body or {})
 
     def post(self, path: str, body: Any = None) -> Any:
@@ -76,6 +79,7 @@ class Vhost:
 
     def as_user(self, user: str, password: str) -> str:
         """Its URL for somebody else."""
+        SECRECY.keep(password)
         place = self.url.rpartition("@")[2]
         return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@{place}"
 
@@ -99,7 +103,7 @@ class Vhost:
 
     def _ask(self, kind: str) -> Any:
         if not self.management:
-            pytest.skip("this broker has no management interface to ask")
+            absent("this broker has no management interface to ask")
         return self.management.get(f"/{kind}/{quote(self.name, safe='')}")
 
 
@@ -109,6 +113,7 @@ class RabbitMQ:
     def __init__(self, host: Host, url: str, management_url: str) -> None:
         parts = urlsplit(url)
         user, password = unquote(parts.username or "guest"), unquote(parts.password or "guest")
+        SECRECY.keep_those_of(url)
         self.host = host
         self.url = url
         self.management = Management(management_url, user, password)

@@ -24,12 +24,37 @@ PASSWORD = "p@ss/w:rd é"
 )
 def test_a_password_is_found_as_it_is_and_as_a_url_has_it(line: str) -> None:
     secrecy = Secrecy()
-    secrecy.keep(PASSWORD, "guest")
+    secrecy.keep(PASSWORD)
     secrecy.search(f"a line\n{line}\nguest")
     [leak] = secrecy.leaks
     assert "test_a_password_is_found" in leak
     assert "***" in leak
     assert "rd" not in leak.rpartition("::")[2].replace("word", "").partition(": ")[2]
+
+
+def test_a_password_that_may_be_a_word_is_refused_but_a_server_of_somebody_elses_may_have_one() -> None:
+    secrecy = Secrecy()
+    with pytest.raises(ValueError, match="choose a password of 8 characters or more"):
+        secrecy.keep("s3cret")
+    secrecy.keep_those_of("amqp://guest:guest@one//", "sqlite:///file", "postgres://shop:battery%2Fstaple@two/shop")
+    assert secrecy.told("guest\nbattery/staple") == ["***"]
+
+
+def test_the_passwords_of_the_urls_that_a_process_is_given_are_looked_for_in_what_it_writes(tmp_path: Path) -> None:
+    """Whoever starts it, in a test or in a run of its own: here in another interpreter."""
+    script = (
+        "import sys; from pathlib import Path; from tests.services.processes import Process, SECRECY\n"
+        "env = {'BROKER_URL': 'amqp://shop:battery-staple@one//'}\n"
+        "log = Path(sys.argv[1]) / 'told.log'\n"
+        "assert Process(['sh', '-c', 'echo $BROKER_URL'], env, log).wait() == 0\n"
+        "print(SECRECY.leaks, SECRECY.told_in(log.parent))"
+    )
+    env = {**os.environ, "PYTEST_CURRENT_TEST": ""}
+    run = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
+    line = "amqp://shop:***@one//"
+    assert run.stdout == f"[': {line}'] ['told.log: {line}']\n"
 
 
 @pytest.mark.parametrize(("says", "code"), [("the password is {}", 1), ("nothing", 0)])

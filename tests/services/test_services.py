@@ -17,6 +17,7 @@ import pytest
 from django.core.mail import send_mail
 from django.db import connection, connections
 
+from tests.services.absence import absent
 from tests.services.choice import choose
 from tests.services.hosts import NotAvailable, PrivateProcess, family, free_port
 from tests.services.waiting import wait_for
@@ -291,7 +292,7 @@ def test_each_test_has_a_virtual_host_of_its_own(broker, vhost):
 def test_a_virtual_host_is_gone_after_its_test(broker):
     with broker.vhost() as vhost:
         if not vhost.management:
-            pytest.skip("this broker has no management interface to make virtual hosts with")
+            absent("this broker has no management interface to make virtual hosts with")
     with pytest.raises(amqp.exceptions.NotAllowed):
         publish(vhost.url, "orders")
 

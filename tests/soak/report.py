@@ -21,7 +21,7 @@ def trends(findings: Findings) -> dict[tuple[str, str], Trend]:
 
 def problems(findings: Findings) -> list[str]:
     """What grows, who ended, and which events did not take effect once. Empty: the soak was fine."""
-    found = list(findings.ended)
+    found = [*findings.ended, *(f"a password was told in {line}" for line in findings.told)]
     for (who, what), seen in trends(findings).items():
         if not seen.is_flat("table" if who == "tables" else what):
             found.append(f"{what} of {who} grows: {_cell(seen, what)}")

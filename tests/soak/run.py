@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.services.secrecy import SECRECY
 from tests.services.waiting import wait_for
 from tests.soak import sampling
 from tests.soak.trends import Point
@@ -29,6 +30,8 @@ class Findings:
     series: dict[tuple[str, str], list[Point]] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
     """Processes that ended although nobody asked them to, or did not end as they should."""
+    told: list[str] = field(default_factory=list)
+    """Lines of the processes' logs that have a password."""
     shakes: int = 0
     committed: int = 0
     effects: dict[str, int] = field(default_factory=dict)
@@ -53,6 +56,7 @@ def soak(folder: Path, minutes: float, rate: float) -> Findings:
         _watch(made, database, findings)
         _drain(made, database, findings)
         _count(database, findings)
+        findings.told = SECRECY.told_in(folder)
         return findings
 
 

@@ -79,6 +79,12 @@ def test_a_process_that_ended_is_found():
     assert problems(findings(ended=["relay ended with 70"])) == ["relay ended with 70"]
 
 
+def test_a_log_that_tells_a_password_is_found():
+    assert problems(findings(told=["relay.log: amqp://guest:***@one"])) == [
+        "a password was told in relay.log: amqp://guest:***@one"
+    ]
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc here")
 def test_what_this_process_holds_is_seen(tmp_path: Path):
     before = held_by(os.getpid())

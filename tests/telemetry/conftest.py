@@ -15,8 +15,10 @@ from urllib.request import urlopen
 import pytest
 from django.db import connection, transaction
 
+from eventbridge import metrics
 from eventbridge.models import Lease
 from tests.services.processes import Process
+from tests.services.waiting import wait_for
 
 
 class Answer(NamedTuple):
@@ -92,3 +94,21 @@ def supervisor(tmp_path: Path) -> Iterator[Listener]:
     listener = Listener(str(tmp_path / "notify"))
     yield listener
     listener.close()
+
+
+@pytest.fixture
+def counting() -> Iterator[None]:
+    metrics.connect()
+    yield
+    metrics.disconnect()
+
+
+@pytest.fixture
+def daemons(daemon: Callable[..., Process]) -> tuple[str, str]:
+    """Addresses of a relay and a consumer that count; both are ready."""
+    env = {"SHOP_METRICS": "1"}
+    consumer = address_of(daemon("eventbridge", "consume", "tests.telemetry.shop_consumers", env=env))
+    wait_for(lambda: get(consumer, "/readyz").code == 200, what="the consumer to be ready")
+    relay = address_of(daemon("eventbridge", "relay", env=env))
+    wait_for(lambda: get(relay, "/readyz").code == 200, what="the relay to be ready")
+    return relay, consumer

@@ -24,7 +24,7 @@ from tests.telemetry.conftest import address_of, get
 
 Start = Callable[..., Process]
 QUICK = {"SHOP_RELAY_LEASE": "1", "SHOP_CONFIRM_TIMEOUT": "0.4", "SHOP_STUCK_AFTER": "1"}
-AWAY = "amqp://shop:s3cret@127.0.0.1:1//"
+AWAY = "amqp://shop:s3cret-battery-staple@127.0.0.1:1//"
 real = pytest.mark.django_db(transaction=True, databases=["default", "archive"])
 
 

@@ -3,18 +3,16 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.core.management import call_command
 from django.db import transaction
-from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from eventbridge import checks, emit, emit_many, metrics
+from eventbridge import checks, emit, emit_many
 from eventbridge.assembly import declare, make_relay
 from eventbridge.checks import check_settings
 from eventbridge.event import emitted_at, uuid7
@@ -24,46 +22,12 @@ from tests.docs.pages import read, table
 from tests.services.processes import Process
 from tests.services.waiting import wait_for
 from tests.telemetry.conftest import address_of, get
+from tests.telemetry.counted import Since, scraped
 from tests.telemetry.shop_consumers import Asked, Nobody, Whoever, consumer
 
 Start = Callable[..., Process]
 real = pytest.mark.django_db(transaction=True, databases=["default", "archive"])
-MODULE = "tests.telemetry.shop_consumers"
 KEY = {"messaging_system": "eventbridge", "messaging_operation_name": "publish"}
-
-
-@pytest.fixture
-def counting() -> Iterator[None]:
-    metrics.connect()
-    yield
-    metrics.disconnect()
-
-
-class Since:
-    """What was added to the counters of this process since it was made."""
-
-    def __init__(self) -> None:
-        self._before = self._all()
-
-    def __getitem__(self, line: str) -> float:
-        now = self._all()
-        return now[line] - self._before.get(line, 0.0)
-
-    @staticmethod
-    def _all() -> dict[str, float]:
-        return {_line(sample): sample.value for family in REGISTRY.collect() for sample in family.samples}
-
-
-def _line(sample: Any) -> str:
-    """``name{label="value"}``, as a person writes it; labels without a value are left out."""
-    labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()) if value)
-    return f"{sample.name}{{{labels}}}"
-
-
-def scraped(address: str) -> dict[str, float]:
-    answer = get(address, "/metrics")
-    assert answer.code == 200
-    return {_line(s): s.value for family in text_string_to_metric_families(answer.text) for s in family.samples}
 
 
 def relayed() -> None:
@@ -96,6 +60,7 @@ def test_what_the_relay_did_with_each_event_is_counted(counting):
     assert since['eventbridge_outbox_failed_total{database="default",reason="unroutable"}'] == 1
     assert since['eventbridge_relay_batch_size_count{database="default"}'] == 1
     assert since['eventbridge_relay_batch_size_sum{database="default"}'] == 4
+    assert since['eventbridge_relay_iteration_duration_seconds_count{database="default"}'] == 1
     assert since['eventbridge_outbox_delivery_lag_seconds_count{database="default"}'] == 2
     assert 0 < since['eventbridge_outbox_delivery_lag_seconds_sum{database="default"}'] < 10
     sent = "messaging_client_sent_messages_total"
@@ -139,17 +104,6 @@ def test_the_time_of_emit_is_in_the_events_id():
 # --- in daemons ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def daemons(daemon: Start) -> tuple[str, str]:
-    """Addresses of a relay and a consumer that count; both are ready."""
-    env = {"SHOP_METRICS": "1"}
-    consumer = address_of(daemon("eventbridge", "consume", MODULE, env=env))
-    wait_for(lambda: get(consumer, "/readyz").code == 200, what="the consumer to be ready")
-    relay = address_of(daemon("eventbridge", "relay", env=env))
-    wait_for(lambda: get(relay, "/readyz").code == 200, what="the relay to be ready")
-    return relay, consumer
-
-
 @real
 def test_every_series_is_there_at_0_before_anything_happens(daemons):
     relay, consumer = (scraped(address) for address in daemons)
@@ -163,8 +117,19 @@ def test_every_series_is_there_at_0_before_anything_happens(daemons):
         'eventbridge_outbox_failed_total{database="default",reason="refused"}',
         'eventbridge_outbox_failed_total{database="default",reason="unroutable"}',
         'eventbridge_outbox_delivery_lag_seconds_count{database="default"}',
+        'eventbridge_outbox_lease_conflicts_total{database="default"}',
+        'eventbridge_relay_iteration_duration_seconds_count{database="default"}',
         'eventbridge_broker_errors_total{daemon="relay default"}',
+        'eventbridge_broker_reconnects_total{daemon="relay default"}',
         'eventbridge_db_errors_total{daemon="relay default"}',
+        'eventbridge_schema_violations_total{side="emit",type="shop.order.saved.v1"}',
+        'eventbridge_schema_violations_total{side="emit",type="__unknown__"}',
+        *(
+            f'messaging_client_sent_messages_total{{{error}messaging_destination_name="eventbridge.events:{name}",'
+            'messaging_operation_name="publish",messaging_system="eventbridge"}'
+            for error in ("", *(f'error_type="{why}",' for why in ("nacked", "unanswered", "refused", "unroutable")))
+            for name in ("shop.order.saved.v1", "__unknown__")
+        ),
     ]
     assert {line: relay.get(line) for line in at_zero} == dict.fromkeys(at_zero, 0.0)
     assert relay['eventbridge_relay_state{database="default",state="ready"}'] == 1
@@ -181,6 +146,12 @@ def test_every_series_is_there_at_0_before_anything_happens(daemons):
             f'eventbridge_consumer_dead_lettered_total{{consumer="telemetry.asked",reason="{reason}"}}'
             for reason in ("failed", "rejected", "malformed", "unhandled", "crashed")
         ),
+        'eventbridge_cloudevents_invalid_total{consumer="telemetry.asked",reason="unreadable"}',
+        'eventbridge_cloudevents_invalid_total{consumer="telemetry.asked",reason="misrouted"}',
+        'eventbridge_schema_violations_total{side="consume",type="telemetry.asked.v1"}',
+        'eventbridge_schema_violations_total{side="consume",type="__unknown__"}',
+        'eventbridge_inbox_rows{database="default"}',
+        'eventbridge_broker_reconnects_total{daemon="consumer telemetry.asked"}',
         'eventbridge_consumer_duplicates_total{consumer="telemetry.asked"}',
         'eventbridge_consumer_in_flight{consumer="telemetry.asked"}',
         'eventbridge_consumer_last_success_timestamp_seconds{consumer="telemetry.asked"}',
@@ -224,7 +195,7 @@ def test_what_consumers_do_is_counted(daemons):
 @real
 def test_a_backlog_and_an_outage_are_seen(daemon: Start):
     emit(Nobody())
-    env = {"SHOP_METRICS": "1", "SHOP_BROKER_URL": "amqp://shop:" + quote("s3cret") + "@127.0.0.1:1//"}
+    env = {"SHOP_METRICS": "1", "SHOP_BROKER_URL": "amqp://shop:" + quote("s3cret-battery-staple") + "@127.0.0.1:1//"}
     address = address_of(daemon("eventbridge", "relay", env=env))
     pending = 'eventbridge_outbox_messages{database="default",status="pending"}'
     wait_for(lambda: scraped(address)[pending] == 1, 30, what="the backlog")

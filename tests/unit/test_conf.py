@@ -6,6 +6,7 @@ import pytest
 from django.test import override_settings
 
 from eventbridge.conf import Settings, settings
+from eventbridge.transports import Options
 
 KEYS = typing.get_type_hints(Settings)
 
@@ -37,6 +38,11 @@ def test_a_false_value_is_a_value():
     with override_settings(EVENTBRIDGE={"AUTO_DECLARE": False, "CONSUMERS": []}):
         assert settings.AUTO_DECLARE is False
         assert settings.CONSUMERS == []
+
+
+def test_a_transport_that_is_told_less_has_the_settings_defaults():
+    assert Options(url="database://").confirm_timeout == Settings.CONFIRM_TIMEOUT
+    assert Options(url="database://").heartbeat == Settings.HEARTBEAT
 
 
 def test_a_key_that_does_not_exist_is_an_error():

@@ -1,7 +1,11 @@
 """What an import costs, and what it needs. In a process of its own each, as imports cannot be taken back."""
 
+import ast
+import re
 import subprocess
 import sys
+import tomllib
+from itertools import chain
 
 import pytest
 
@@ -33,6 +37,24 @@ import os
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 """
 LOADED = "print(sorted({name.partition('.')[0] for name in sys.modules} & {'kombu', 'amqp', 'pika'}))"
+
+
+def imported() -> set[str]:
+    """The packages of others that the library's modules name in an import."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "eventbridge").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"eventbridge"}
+
+
+def test_every_package_that_the_library_imports_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = (project["optional-dependencies"][name] for name in ("postgres", "prometheus", "opentelemetry"))
+    declared = {re.split(r"[<>=\[]", line)[0].lower() for line in [*project["dependencies"], *chain(*extras)]}
+    known = {"opentelemetry": "opentelemetry-api", "prometheus_client": "prometheus-client"}
+    theirs = {"asgiref", "pytest"}  # Django's own, which its documentation offers; whoever runs the plugin
+    assert {known.get(name, name) for name in imported() - theirs} <= declared
 
 
 def python(code: str) -> str:

@@ -21,6 +21,7 @@ from eventbridge import Event, event_type
 from eventbridge.capture import _text
 from eventbridge.errors import InvalidEvent
 from eventbridge.transports import Message
+from eventbridge.values import are_unbent
 from eventbridge.wire import decode, encode
 
 NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
@@ -354,3 +355,28 @@ def test_what_was_written_from_django_values_is_read_without_them():
     body = encode(event(str, SafeString("a")), _text)
     read = decode(Message(destination="", routing_key="", body=body)).read_as(None)
     assert type(read.data["field"]) is str
+
+
+# --- the shorter way of payloads whose values cannot be bent ---
+
+
+_UNBENT = [int, str | None, list[str], dict[str, list[int | None]], tuple[int, ...]]
+_BENT = [float, Decimal, datetime, bytes, Any, list, dict, list[Decimal], dict[str, Any], Nested, Literal["a"]]
+
+
+@pytest.mark.parametrize(("hint", "unbent"), [*((one, True) for one in _UNBENT), *((one, False) for one in _BENT)])
+def test_only_values_that_json_cannot_bend_are_spared_the_comparison(hint: Any, unbent: bool):
+    @dataclasses.dataclass(frozen=True)
+    class Payload:
+        value: Any
+
+    Payload.__annotations__["value"] = hint
+    assert are_unbent(Payload) is unbent
+
+
+def test_an_annotation_that_cannot_be_read_is_compared():
+    @dataclasses.dataclass(frozen=True)
+    class Payload:
+        value: "Missing"  # noqa: F821
+
+    assert not are_unbent(Payload)

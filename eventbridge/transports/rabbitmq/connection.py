@@ -89,13 +89,22 @@ def connect(options: Options, role: str, extra: dict[str, Any] | None = None) ->
     for position, broker in enumerate(brokers):
         patience = (until - monotonic()) / (len(brokers) - position)
         try:
-            return _connect(broker, options, role, min(options.connect_timeout, patience), extra or {})
+            return connect_to(broker, options, role, min(options.connect_timeout, patience), extra)
         except LINK_ERRORS as error:
             refusals.append(f"{broker}: {error}")
     raise Unavailable("no broker answers: " + "; ".join(refusals))
 
 
-def _connect(broker: Endpoint, options: Options, role: str, patience: float, extra: dict[str, Any]) -> amqp.Connection:
+def certificate_ends(link: amqp.Connection) -> float | None:
+    """When the broker's certificate expires (seconds since the epoch). None: the link is without TLS."""
+    certificate = link.sock.getpeercert() if isinstance(link.sock, ssl.SSLSocket) else None
+    return ssl.cert_time_to_seconds(str(certificate["notAfter"])) if certificate else None
+
+
+def connect_to(
+    broker: Endpoint, options: Options, role: str, patience: float, extra: dict[str, Any] | None = None
+) -> amqp.Connection:
+    """Connect to this broker within so many seconds. Raises one of LINK_ERRORS."""
     client = Connection(  # type: ignore[no-untyped-call]
         # An IPv6 address must be in brackets: py-amqp splits "host:port" at the last colon.
         hostname=f"[{broker.host}]" if ":" in broker.host else broker.host,
@@ -112,7 +121,7 @@ def _connect(broker: Endpoint, options: Options, role: str, patience: float, ext
             "read_timeout": options.confirm_timeout,
             "write_timeout": options.confirm_timeout,
             "socket_settings": _socket_settings(options),
-            **extra,
+            **(extra or {}),
         },
     )
     link = client.transport.establish_connection()

@@ -6,7 +6,6 @@ refuses, or forgets, for another reason: so nothing is made, published or taken.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,13 @@ import amqp
 from amqp.exceptions import AccessRefused, ChannelError, NotFound
 
 from eventbridge.topology import LOST, Exchange, Queue, Topology
-from eventbridge.transports import Examination, Options, Write
+from eventbridge.transports import Options
+from eventbridge.transports.examination import Examination, Write
+from eventbridge.transports.rabbitmq.connection import LINK_ERRORS, certificate_ends, connect_to, endpoints
 from eventbridge.transports.rabbitmq.declare import attempt, declare_one, linked, look_for, missing, problem_with
+
+_EACH = 2.0
+"""Seconds that each broker of a list has to answer."""
 
 
 class _Blocked(Exception):
@@ -28,7 +32,7 @@ def examine(options: Options, topology: Topology, *, writes: Sequence[Write], re
     with linked(options, "doctor", {"on_blocked": _on_blocked}) as link:
         found.product = str(link.server_properties.get("product", ""))
         found.version = str(link.server_properties.get("version", ""))
-        found.certificate_ends = _certificate_ends(link.sock)
+        _ask_each(options, found)
         _look_at(link, topology, found)
         found.unreadable = [queue for queue in reads if isinstance(attempt(link, queue, _take_none), AccessRefused)]
         try:
@@ -42,9 +46,18 @@ def _on_blocked(_reason: str) -> None:
     raise _Blocked
 
 
-def _certificate_ends(sock: object) -> float | None:
-    certificate = sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None
-    return ssl.cert_time_to_seconds(str(certificate["notAfter"])) if certificate else None
+def _ask_each(options: Options, found: Examination) -> None:
+    """Each broker of the list for its certificate: only the first that answers is asked for the rest."""
+    for broker in endpoints(options):
+        try:
+            link = connect_to(broker, options, "doctor", min(options.connect_timeout, _EACH))
+        except LINK_ERRORS as error:
+            found.away[str(broker)] = str(error)
+            continue
+        ends = certificate_ends(link)
+        if ends is not None:
+            found.certificates_end[str(broker)] = ends
+        link.collect()
 
 
 def _look_at(link: amqp.Connection, topology: Topology, found: Examination) -> None:

@@ -15,7 +15,7 @@ from amqp import spec
 
 from eventbridge.errors import Unavailable
 from eventbridge.transports import Options
-from eventbridge.transports.rabbitmq.connection import LINK_ERRORS, connect
+from eventbridge.transports.rabbitmq.connection import LINK_ERRORS, certificate_ends, connect
 
 _GLANCE = 0.01
 _GOODBYE = 1.0
@@ -32,6 +32,8 @@ class Link:
         self.options = options
         self.blocked = False
         """Whether the broker has said that it takes nothing from publishers (an alarm)."""
+        self.certificate_ends: float | None = None
+        """When the certificate expires that the last broker showed (seconds since the epoch)."""
         self._turn = threading.Lock()
         self._closed = threading.Event()
         self._connection: amqp.Connection | None = None
@@ -67,6 +69,7 @@ class Link:
         self.blocked = False
         events = {"on_blocked": self._on_blocked, "on_unblocked": self._on_unblocked}
         connection = connect(self.options, "publisher", events)
+        self.certificate_ends = certificate_ends(connection)
         if self.options.heartbeat:
             arguments = (connection, self.options.heartbeat / 3)
             threading.Thread(target=self._beat, args=arguments, name="eventbridge-heartbeat", daemon=True).start()

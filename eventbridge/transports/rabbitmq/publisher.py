@@ -25,7 +25,7 @@ class Publisher:
 
     It connects when first used. After any doubt (a time-out, a lost link, an alarm) it throws the
     connection away, so that no late confirm can pass for that of a later message. Threads may share
-    it, which is more than the contract asks: their calls take turns.
+    it: their calls take turns.
     """
 
     def __init__(self, options: Options) -> None:
@@ -64,6 +64,11 @@ class Publisher:
                 return self._depth(queue)
         except Unavailable:
             return None
+
+    @property
+    def certificate_ends(self) -> float | None:
+        """Of the broker of the last link. None: no TLS, or there was no link yet."""
+        return self._link.certificate_ends
 
     def close(self, deadline: float) -> None:
         """Close within ``deadline`` seconds, whatever state the link is in. It stays closed."""

@@ -1,6 +1,8 @@
 """What `manage.py check` says, by id; every mistake at once."""
 
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import django
@@ -11,8 +13,8 @@ from django.db import models
 from django.db.models.signals import post_delete, post_save, pre_delete
 from django.dispatch import Signal
 
-from eventbridge import Consumer, Event, bridge, event_type
-from eventbridge.checks import check_databases, consumer_problems
+from eventbridge import Consumer, Event, bridge, capture, event_type
+from eventbridge.checks import check_bridges, check_consumers, check_databases, consumer_problems
 from eventbridge.event import event_types
 from tests.shop.models import Note, Product, Stamped
 
@@ -59,6 +61,16 @@ def test_the_test_project_has_nothing_wrong(ids: Ids):
         ({"RELAY_BATCH": True}, ["E002"]),
         ({"CONSUMERS": "consumers.email"}, ["E002"]),
         ({"SUORCE": "/x", "RELAY_BATCH": "many", "HEARTBEAT": -1}, ["E001", "E002", "E002"]),
+        (
+            {"SUORCE": "/x", "BROKER_URL": "redis://localhost", "CONFIRM_TIMEOUT": 10, "SOURCE": ""},
+            ["E001", "E003", "E004", "E006"],
+        ),
+        (
+            {"RELAY_LEASE": "long", "BROKER_TLS": 3, "BROKER_URL": "x://", "TRAIL_SAMPLE": 2},
+            ["E002", "E002", "E003", "E008", "W006"],
+        ),
+        ({"BROKER_URL": 3, "BROKER_TLS": {"cafile": "x"}, "SOURCE": " "}, ["E002", "E003", "E006"]),
+        ({"CONSUMERS": 3, "HEALTH_ADDRESS": "9464"}, ["E002", "E007"]),
         ({"BROKER_URL": "redis://localhost", "SOURCE": "/x"}, ["E003"]),
         ({"BROKER_URL": "database://nowhere"}, ["E003"]),
         ({"BROKER_URL": "database://archive?lease=2"}, []),
@@ -76,6 +88,7 @@ def test_the_test_project_has_nothing_wrong(ids: Ids):
         ({"HEALTH_ADDRESS": ""}, []),
         ({"CONSUMERS": ["consumers.nowhere"]}, ["E020"]),
         ({"CONSUMERS": ["tests.shop.models"]}, ["E020"]),
+        ({"CONSUMERS": ["consumers.nowhere", 3, "tests.e2e.notes", "tests.shop.models"]}, ["E020", "E020", "E020"]),
         ({"CONSUMERS": ["tests.e2e.notes"]}, []),
         ({"POLL_INTERVAL": 1, "CONFIRM_TIMEOUT": 5}, []),
     ],
@@ -184,6 +197,45 @@ def test_a_custom_signal_needs_no_sender_and_a_model_may_be_named(ids: Ids):
     assert ids() == []
 
 
+class OwnAppOnly:
+    """A router as many projects have one: the archive is for one app's tables."""
+
+    def __init__(self, *apps: str) -> None:
+        self.apps = apps
+
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return "archive" if model._meta.app_label == "shop" else None
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
+        return app_label in self.apps if db == "archive" else None
+
+
+def test_a_bridged_model_in_a_database_that_the_router_keeps_without_an_outbox(settings: Any, ids: Ids):
+    settings.DATABASE_ROUTERS = [OwnAppOnly("shop")]
+    capture.bridges.clear()
+    bridge([post_save, post_delete], sender=Note)(noted)
+    assert ids() == ["E018"]
+    [problem] = check_bridges()
+    assert "noted" in problem.msg
+    assert "Note" in problem.msg
+    assert "'archive'" in problem.msg
+    assert "allow_migrate" in str(problem.hint)
+    assert "docs/how-to/use-a-second-database.md" in str(problem.hint)
+
+
+def test_a_bridged_model_in_a_database_into_which_the_router_lets_the_outbox(settings: Any, ids: Ids):
+    settings.DATABASE_ROUTERS = [OwnAppOnly("shop", "eventbridge")]
+    bridge(post_save, sender=Note)(noted)
+    assert ids() == []
+
+
+def test_a_custom_signal_is_recorded_where_the_router_writes_the_outbox_wherever_its_sender_is(settings: Any, ids: Ids):
+    settings.DATABASE_ROUTERS = [OwnAppOnly("shop")]
+    capture.bridges.clear()
+    bridge(Signal(), sender=Note)(noted)
+    assert ids() == []
+
+
 @pytest.mark.skipif(django.VERSION < (6, 1), reason="DB_CASCADE came with Django 6.1")
 def test_a_bridged_model_that_the_database_deletes(ids: Ids):
     class Review(models.Model):
@@ -230,6 +282,20 @@ def test_consumers(policy: dict[str, Any], key: Any, expected: list[str]):
     if key is not None:
         consumer.handles(key)(handle)
     assert [str(problem.id).removeprefix("eventbridge.") for problem in consumer_problems(consumer)] == expected
+
+
+def test_a_module_that_cannot_be_used_hides_no_other_modules_problems(settings: Any, monkeypatch: pytest.MonkeyPatch):
+    for name in ("first", "second", "third"):
+        module = ModuleType(f"checks_{name}")
+        module.consumer = Consumer("checks.third" if name == "third" else "checks.shared")  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    names = ["checks_nowhere", "checks_first", "checks_second", "tests.shop.models", "checks_third"]
+    settings.EVENTBRIDGE = {"CONSUMERS": names}
+    said = [(str(problem.id)[-4:], problem.msg) for problem in check_consumers()]
+    assert [code for code, _ in said] == ["E020", "E020", "E020", "E021", "E021"]
+    wrong = ("'checks_nowhere'", "two consumers are named 'checks.shared'", "'tests.shop.models'")
+    for (_, text), part in zip(said, (*wrong, "'checks.shared'", "'checks.third'"), strict=True):
+        assert part in text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A change commits with its event, or neither does: whoever fails, whoever catches it, whoever dies."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -161,6 +162,27 @@ def test_a_save_that_another_receiver_rolls_back_in_silence_says_so(bridged, rec
     assert (texts(), recorded()) == ([], [])
 
 
+@pytest.mark.usefixtures("bridged")
+def test_a_receiver_that_insists_on_the_outermost_transaction_fails_once_its_model_is_bridged():
+    """The price that docs/explanation/decisions/atomic-saves.md names, and the way out that it gives."""
+
+    def insists(**kwargs: Any) -> None:
+        with transaction.atomic(durable=True):
+            Tag.objects.create(name="apart")
+
+    def puts_off(**kwargs: Any) -> None:
+        transaction.on_commit(insists)
+
+    signals.post_save.connect(insists, sender=Note)
+    with pytest.raises(RuntimeError, match="durable"):
+        Note.objects.create(text="a")
+    signals.post_save.disconnect(insists, sender=Note)
+    signals.post_save.connect(puts_off, sender=Note)
+    Note.objects.create(text="b")
+    assert texts() == ["b"]
+    assert Tag.objects.filter(name="apart").exists()
+
+
 @pytest.mark.usefixtures("failing")
 def test_a_receiver_that_raises_stops_a_deletion():
     Note.objects.bulk_create([Note(text="bad"), Note(text="good")])
@@ -225,6 +247,96 @@ def test_without_autocommit_the_one_who_commits_decides(recorded):
 
 def save(text: str) -> None:
     Note(text=text).save()
+
+
+@pytest.fixture
+def committed_by_hand() -> Iterator[None]:
+    """Autocommit is off."""
+    transaction.set_autocommit(False)
+    yield
+    transaction.rollback()
+    transaction.set_autocommit(True)
+
+
+def commit_and_look() -> list[str]:
+    """What is there after commit(), although Django refuses statements until rollback()."""
+    transaction.commit()
+    with pytest.raises(TransactionManagementError):
+        Note.objects.count()
+    transaction.rollback()
+    return texts()
+
+
+@pytest.mark.usefixtures("failing", "committed_by_hand")
+def test_without_autocommit_a_failed_bridge_that_is_caught_cannot_commit_its_change():
+    save("good")
+    with pytest.raises(RuntimeError):
+        save("bad")
+    with pytest.raises(TransactionManagementError):
+        save("after")
+    assert commit_and_look() == []
+    save("again")
+    transaction.commit()
+    assert texts() == ["again"]
+
+
+@pytest.mark.usefixtures("failing", "committed_by_hand")
+def test_without_autocommit_a_failed_bridge_that_is_caught_cannot_commit_its_deletion():
+    Note.objects.bulk_create([Note(text="bad"), Note(text="kept")])
+    transaction.commit()
+    Note.objects.filter(text="kept").update(text="changed")
+    with pytest.raises(RuntimeError):
+        Note.objects.get(text="bad").delete()
+    assert commit_and_look() == ["bad", "kept"]
+
+
+@pytest.mark.usefixtures("failing", "committed_by_hand")
+def test_without_autocommit_a_savepoint_is_what_a_failed_bridge_loses():
+    save("before")
+    with pytest.raises(RuntimeError), transaction.atomic():
+        save("bad")
+    with transaction.atomic():
+        save("within")
+        with pytest.raises(RuntimeError):
+            save("bad")
+    save("after")
+    transaction.commit()
+    assert texts() == ["before", "after"]
+
+
+@pytest.mark.usefixtures("committed_by_hand")
+def test_without_autocommit_an_event_that_does_not_fit_cannot_be_caught_away():
+    Note.objects.bulk_create([Note(text="a")])
+    with pytest.raises(InvalidEvent, match="what"):
+        emit(Promised(what=5))  # type: ignore[arg-type]
+    assert commit_and_look() == []
+
+
+@pytest.mark.usefixtures("committed_by_hand")
+def test_without_autocommit_what_was_to_run_on_commit_is_forgotten_with_the_change(signal):
+    seen = []
+
+    @bridge(signal)
+    def promised(**kwargs: Any) -> Promised:
+        raise RuntimeError("the receiver failed")
+
+    with transaction.atomic(savepoint=False):
+        Note.objects.create(text="a")
+        transaction.on_commit(lambda: seen.append("a"))
+        signal.send_robust(sender=None)
+    transaction.commit()
+    transaction.set_autocommit(True)
+    assert seen == []
+    transaction.rollback()
+    assert texts() == []
+
+
+@pytest.mark.usefixtures("bridged", "without_outbox")
+def test_without_autocommit_and_outbox_a_save_cannot_commit_although_the_error_is_caught(committed_by_hand):
+    Note.objects.bulk_create([Note(text="unbridged")])
+    with pytest.raises(DatabaseError):
+        save("a")
+    assert commit_and_look() == []
 
 
 @pytest.mark.usefixtures("failing")

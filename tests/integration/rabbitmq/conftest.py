@@ -11,6 +11,7 @@ from tests.contract.bench import Bench
 from tests.services.rabbitmq import RabbitMQ, Vhost
 
 MakeBench = Callable[..., Bench]
+_PASSWORD = "rights-battery-staple"
 
 
 @pytest.fixture
@@ -53,12 +54,12 @@ def _users(broker: RabbitMQ, vhost: Vhost) -> Iterator[Callable[..., str]]:
 
     def make(name: str, configure: str, write: str, read: str, topics: str = "") -> str:
         user = f"{name}-{vhost.name}"
-        broker.ctl("add_user", user, "secret")
+        broker.ctl("add_user", user, _PASSWORD)
         made.append(user)
         broker.ctl("set_permissions", "-p", vhost.name, user, configure, write, read)
         if topics:
             broker.ctl("set_topic_permissions", "-p", vhost.name, user, "eventbridge.events", topics, ".*")
-        return vhost.as_user(user, "secret")
+        return vhost.as_user(user, _PASSWORD)
 
     yield make
     for user in made:

@@ -177,7 +177,7 @@ def test_no_broker_at_all_says_what_each_one_answered(make_bench):
 
 
 def test_a_wrong_password_is_said(make_bench, vhost):
-    bench = make_bench(vhost.as_user("guest", "wrong"))
+    bench = make_bench(vhost.as_user("guest", "wrong-battery-staple"))
     with pytest.raises(Unavailable, match="ACCESS_REFUSED"):
         bench.publisher.publish([bench.message("a")])
     with pytest.raises(Unavailable, match=r"(?i)authentication|ACCESS_REFUSED"):

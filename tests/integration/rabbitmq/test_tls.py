@@ -1,9 +1,9 @@
 """TLS by both clients: the authority and the host's name are checked."""
 
-import shutil
 import socket
 import ssl
 import threading
+import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -12,8 +12,6 @@ import pytest
 from eventbridge.consumer import Consumer
 from eventbridge.errors import Unavailable
 from tests.contract.bench import take
-
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificates")
 
 
 class Terminator:
@@ -94,6 +92,22 @@ def test_everything_works_by_tls(secure):
         delivery.ack()
     subscriber.close(2)
     assert bench.publisher.depth(consumer.name) == 0
+
+
+def test_a_publisher_knows_when_the_brokers_certificate_ends_and_still_after_the_link_is_lost(secure):
+    bench = secure("localhost")
+    assert bench.publisher.certificate_ends is None
+    bench.consumer("shop.mail", "#")
+    bench.publish("a")
+    bench.publisher._drop()
+    assert 0 < bench.publisher.certificate_ends - time.time() <= 2 * 86_400
+
+
+def test_without_tls_no_certificate_ends(make_bench):
+    bench = make_bench()
+    bench.consumer("shop.mail", "#")
+    bench.publish("a")
+    assert bench.publisher.certificate_ends is None
 
 
 def test_the_name_to_check_can_be_given(secure):
