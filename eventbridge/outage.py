@@ -20,6 +20,7 @@ REMIND_EVERY = 60.0
 """Seconds after which a daemon that still waits says so again."""
 _BROKEN_CONNECTIONS = 3
 """So often one step may break the connection before that is its failure, not an outage."""
+_OF_THE_BROKER = (Unavailable, TopologyMismatch)
 
 
 class Stopped(Exception):
@@ -118,17 +119,18 @@ class Patience:
         self._waits: dict[int, str] = {}
         self._reminder = Reminder()
 
-    def __call__(self, step: Callable[[], T]) -> T:
+    def __call__(self, step: Callable[[], T], *, asks_broker: bool = False) -> T:
         """Do a step; during an outage wait, and do it again, however long that takes.
 
-        Raises what the step raises for any other reason, and Stopped when the process stops.
+        Raises what the step raises for any other reason, and Stopped when the process stops. The
+        broker's outages count only where the step ``asks_broker``: elsewhere they are a handler's.
         """
         try:
-            return self._again_and_again(step)
+            return self._again_and_again(step, _OF_THE_BROKER if asks_broker else ())
         finally:
             self._went_on()
 
-    def _again_and_again(self, step: Callable[[], T]) -> T:
+    def _again_and_again(self, step: Callable[[], T], outages: tuple[type[Exception], ...]) -> T:
         pause, broken = Pause(0.2, 5.0), 0
         while True:
             before = connections[self.database].connection
@@ -137,7 +139,7 @@ class Patience:
             except Hindered as error:
                 forget_broken_connection(self.database)
                 self._wait(error, f"database {self.database}: {error}".strip(), next(pause))
-            except (Unavailable, TopologyMismatch) as error:
+            except outages as error:
                 self._wait(error, str(error), next(pause))
             except (OperationalError, InterfaceError) as error:
                 if not is_busy(error):

@@ -26,14 +26,15 @@ _SHORTEST_PAUSE = 0.002
 _DOZE = 0.01  # it sleeps when nothing came for about as long as it takes to fall asleep and wake
 _AFTER_A_NACK = 1.0
 _STANDING_STILL = 0.5
+_STANDBY_LOOKS = 1.0
 
 
 class Relay:
     """Publishes what is in one database's outbox, in order, and deletes what was confirmed.
 
     Nothing is locked while the broker is awaited: one lease row, held by the database's clock,
-    keeps other relays away. ``prepare`` runs once, before the first event. Call it from one
-    thread. Times in seconds.
+    keeps other relays away. ``prepare`` runs before the first event, and again when the broker has been
+    away, or something on it: it may have come back empty. Call it from one thread. Times in seconds.
     """
 
     def __init__(
@@ -53,7 +54,8 @@ class Relay:
         self.batch = batch
         self.lease = lease
         self.name = f"relay {database}"
-        self._prepare: Callable[[], None] | None = prepare
+        self._prepare = prepare
+        self._prepared = False
         self.state = "starting"
         self.why = ""
         self.relayed = 0
@@ -69,13 +71,14 @@ class Relay:
         """Relay one batch; return how long to rest before the next one."""
         try:
             if not self._leads():
-                return self._rest("standby", "another relay is active", self.lease / 3)
+                return self._rest("standby", "another relay is active", min(self.lease / 3, _STANDBY_LOOKS))
             self._prepare_once()
             entries = self._low_water.look(self.batch)
             if not entries:
                 return self._rest("ready", "", next(self._idle))
             outcomes = self._publish(entries)
         except (Unavailable, TopologyMismatch) as error:
+            self._prepared = False
             return self._hindered(error, str(error))
         except (DatabaseError, InterfaceError) as error:
             forget_broken_connection(self.database)
@@ -138,13 +141,13 @@ class Relay:
 
     def _prepare_once(self) -> None:
         """Whatever must be done before the first event, as soon as the broker is there."""
-        if self._prepare:
+        if not self._prepared:
             try:
                 self._prepare()
             except TopologyMismatch as error:
                 # One consumer's queue: it will refuse by itself, and the others' events go out.
                 telemetry.changed.send_robust(Relay, daemon=self.name, state="warned", why=str(error))
-            self._prepare = None
+            self._prepared = True
 
     def _publish(self, entries: Sequence[PendingEntry]) -> Sequence[Outcome]:
         """Publish, and settle what is known even where the link was lost on the way."""

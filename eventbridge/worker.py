@@ -258,7 +258,7 @@ class Worker:
             return
         if not self.consumer.ordered:
             self._unmark(attempt.delivery, attempt.event)
-            self.patiently(lambda: attempt.delivery.retry(after))
+            self.patiently(lambda: attempt.delivery.retry(after), asks_broker=True)
         telemetry.retried.send_robust(
             Worker, consumer=self.consumer, event=attempt.event, message=attempt.delivery.message,
             attempt=attempt.number, after=after, error=told(error, self.consumer.redact),

@@ -202,17 +202,18 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 def daemon(processes: Processes, database_urls: dict[str, str], settings: Any) -> Callable[..., Process]:
     """Starts `manage.py` commands in a process of their own: `daemon("eventbridge", "relay", env={…})`.
 
+    ``program`` is the module that is run with these arguments, in place of Django's.
     They use the test's databases, the broker that `settings.EVENTBRIDGE` names when they start,
     and its mail server.
     """
 
-    def start(*arguments: str, env: dict[str, str] | None = None) -> Process:
+    def start(*arguments: str, program: str = "django", env: dict[str, str] | None = None) -> Process:
         ours = {
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "SHOP_BROKER_URL": settings.EVENTBRIDGE.get("BROKER_URL", ""),
             **{f"SHOP_{name}": url for name, url in database_urls.items()},
         }
-        return processes.python("-m", "django", *arguments, env={**ours, **(env or {})})
+        return processes.python("-m", program, *arguments, env={**ours, **(env or {})})
 
     return start
 

@@ -70,11 +70,17 @@ EVENTBRIDGE: dict[str, Any] = {
 for _key in ("RELAY_LEASE", "CONFIRM_TIMEOUT", "SHUTDOWN_TIMEOUT", "STUCK_AFTER"):
     if f"SHOP_{_key}" in os.environ:
         EVENTBRIDGE[_key] = float(os.environ[f"SHOP_{_key}"])
+if "SHOP_RELAY_BATCH" in os.environ:
+    EVENTBRIDGE["RELAY_BATCH"] = int(os.environ["SHOP_RELAY_BATCH"])
+if "SHOP_CONSUMERS" in os.environ:
+    EVENTBRIDGE["CONSUMERS"] = os.environ["SHOP_CONSUMERS"].split()
 if "SHOP_TRACES" in os.environ:
     EVENTBRIDGE["TRACES"] = os.environ["SHOP_TRACES"]
 for _key in ("TRAIL", "METRICS"):
     if os.environ.get(f"SHOP_{_key}"):
         EVENTBRIDGE[_key] = True
+if os.environ.get("SHOP_AUTO_DECLARE") == "no":
+    EVENTBRIDGE["AUTO_DECLARE"] = False
 
 
 def smtp(host: str, port: int) -> dict[str, Any]:

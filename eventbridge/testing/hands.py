@@ -166,5 +166,5 @@ class Hands(Worker):
 class _Impatience(Patience):
     """A test waits for nothing: what is away fails it."""
 
-    def __call__(self, step: Callable[[], T]) -> T:
+    def __call__(self, step: Callable[[], T], *, asks_broker: bool = False) -> T:
         return step()

@@ -10,6 +10,7 @@ from consumers.email import consumer, tell_author
 from demo_project.bookstore.contracts import AuthorDeleted, BookDeleted, BookPublished
 from demo_project.bookstore.models import Author, Book
 from eventbridge import Event, Reject
+from eventbridge.models import OutboxEntry
 from eventbridge.testing import assert_not_published, assert_published_once, captured_events, deliver
 
 
@@ -117,3 +118,17 @@ def test_an_author_without_books_is_no_trouble(db):
     delete_their_books(Event.about(AuthorDeleted(author_id=5, full_name="…"), source="/bookstore"))
 
     assert_not_published()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_author_who_was_deleted_twice_is_deleted_once():
+    """As after a replay: the books are gone, and no second event tells of them."""
+    author = Author.objects.create(full_name="Ursula K. Le Guin", short_name="Le Guin")
+    Book.objects.create(title="The Telling", slug="telling", author_id=author.pk)
+    other = Book.objects.create(title="Solaris", slug="solaris", author_id=author.pk + 1)
+    event = Event.about(AuthorDeleted(author_id=author.pk, full_name=author.full_name), source="/bookstore")
+    delete_their_books(event)
+    before = OutboxEntry.objects.count()
+    delete_their_books(event)
+    assert OutboxEntry.objects.count() == before
+    assert Book.objects.get() == other

@@ -7,14 +7,20 @@ import pytest
 from tests.contract.bench import Bench
 
 
+@pytest.fixture
+def lease() -> int:
+    """Seconds after which the embedded broker redelivers what a dead process held: longer than any test waits."""
+    return 60
+
+
 @pytest.fixture(
     params=["amqp", pytest.param("database", marks=pytest.mark.django_db(transaction=True))],
 )
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+def bench(request: pytest.FixtureRequest, lease: int) -> Iterator[Bench]:
     if request.param == "amqp":
         url, env = request.getfixturevalue("vhost").url, dict[str, str]()
     else:
-        url, env = "database://", request.getfixturevalue("database_urls")
+        url, env = f"database://?lease={lease}", request.getfixturevalue("database_urls")
     bench = Bench(
         url,
         {

@@ -13,14 +13,14 @@ from eventbridge import Consumer, Event, emit_many
 from eventbridge.assembly import declare
 from eventbridge.models import BrokerMessage, DeadLetter, Lease, OutboxEntry
 from eventbridge.topology import topology_of
-from tests.crash import consumers, outside
+from tests.crash import batches, consumers, outside
 from tests.crash.consumers import Told
 from tests.services.processes import Process
 from tests.services.waiting import wait_for
 from tests.shop.models import Note
 
-NOTES, OUTSIDE = "tests.crash.consumers", "tests.crash.outside"
-QUEUES = {NOTES: consumers.consumer.name, OUTSIDE: outside.consumer.name}
+NOTES, OUTSIDE, BATCHES = "tests.crash.consumers", "tests.crash.outside", "tests.crash.batches"
+QUEUES = {NOTES: consumers.consumer.name, OUTSIDE: outside.consumer.name, BATCHES: batches.consumer.name}
 DEATHS = (-signal.SIGKILL, -signal.SIGXFSZ)
 # What a worker says of a delivery that it has settled for good.
 _OUTCOMES = (" handled crash.", " skipped crash.", " rejected crash.", " gave up on crash.")
@@ -73,7 +73,7 @@ class Scene:
     # --- what there is ---
 
     def declare(self) -> None:
-        declare(topology_of([consumers.consumer, outside.consumer, witness]))
+        declare(topology_of([consumers.consumer, outside.consumer, batches.consumer, witness]))
 
     def depth(self, queue: str) -> int:
         """How many messages are in the queue; those in a living consumer's hands may not be counted."""

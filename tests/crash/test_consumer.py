@@ -5,7 +5,7 @@ import pytest
 from django.core.management import call_command
 
 from eventbridge.models import DeadLetter, InboxEntry
-from tests.crash.scene import NOTES, OUTSIDE, Scene, died, effects, letters, settled, tell
+from tests.crash.scene import BATCHES, NOTES, OUTSIDE, Scene, died, effects, letters, settled, tell
 from tests.services.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,9 +22,9 @@ def deliver(scene: Scene):
     return deliver
 
 
-def handled_once(scene: Scene, *texts: str) -> None:
+def handled_once(scene: Scene, *texts: str, consumer: str = "crash.notes") -> None:
     assert effects() == sorted(texts)
-    assert InboxEntry.objects.filter(consumer="crash.notes", handled_at__isnull=False).count() == len(texts)
+    assert InboxEntry.objects.filter(consumer=consumer, handled_at__isnull=False).count() == len(texts)
     assert letters() == []
 
 
@@ -62,6 +62,25 @@ def test_a_suspect_whose_process_dies_before_it_runs_is_handled_once(scene: Scen
     assert scene.runs("a") == 1
     scene.consume(2)
     handled_once(scene, "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "hit", "effects_then", "runs"),
+    [
+        ("consume.handled", 2, [], (2, 2, 1)),
+        ("consume.committing", 1, [], (2, 2, 2)),
+        ("consume.committed", 1, ["a", "b", "c"], (1, 1, 1)),
+    ],
+)
+def test_a_batch_whose_process_dies_has_taken_effect_as_a_whole_or_not_at_all(
+    scene: Scene, deliver, failpoint: str, hit: int, effects_then: list[str], runs: tuple[int, ...]
+):
+    deliver("a", "b", "c")
+    scene.dies(failpoint, "consume", BATCHES, hit=hit)
+    assert effects() == effects_then
+    scene.consume(3, BATCHES)
+    handled_once(scene, "a", "b", "c", consumer="crash.batches")
+    assert tuple(scene.runs(text) for text in "abc") == runs
 
 
 def test_outside_of_transactions_an_event_is_repeated_under_its_own_id(scene: Scene, deliver):

@@ -10,10 +10,16 @@ from tests.services.processes import Process
 Start = Callable[..., Process]
 
 
+@pytest.fixture
+def lease() -> int:
+    """Seconds after which the embedded broker redelivers what a dead process held."""
+    return 2
+
+
 @pytest.fixture(params=["database", "amqp"])
-def transport(request: pytest.FixtureRequest, settings: Any) -> str:
+def transport(request: pytest.FixtureRequest, settings: Any, lease: int) -> str:
     """Each test runs on both; daemons that it starts use the same."""
-    url = "database://?lease=2" if request.param == "database" else request.getfixturevalue("vhost").url
+    url = f"database://?lease={lease}" if request.param == "database" else request.getfixturevalue("vhost").url
     settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "BROKER_URL": url}
     return str(request.param)
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import OperationalError, connections, transaction
@@ -204,6 +205,26 @@ def test_only_one_of_two_relays_publishes_and_the_other_takes_over_at_once_after
     assert other.ids == ["b"]
 
 
+def test_of_eight_relays_at_once_one_publishes():
+    record(*(f"{number}" for number in range(20)))
+    brokers = [Broker() for _ in range(8)]
+    start = threading.Barrier(8)
+
+    def poll(broker: Broker) -> str:
+        one = relay(broker, f"relay {id(broker)}")
+        start.wait()
+        try:
+            one.poll()
+            return one.state
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        states = list(pool.map(poll, brokers))
+    assert sorted(states) == ["ready"] + ["standby"] * 7
+    assert sorted(len(broker.ids) for broker in brokers) == [0] * 7 + [20]
+
+
 def test_a_relay_that_lost_its_lease_publishes_nothing_more():
     broker = Broker()
     former = relay(broker, "former", lease=0.2)
@@ -351,7 +372,7 @@ def test_what_was_rolled_back_is_never_seen():
     assert broker.ids == []
 
 
-def test_preparation_is_tried_until_it_succeeds_and_then_never_again():
+def test_preparation_is_tried_until_it_succeeds_and_again_after_an_outage_only():
     calls = []
 
     def prepare() -> None:
@@ -367,3 +388,10 @@ def test_preparation_is_tried_until_it_succeeds_and_then_never_again():
     one.poll()
     one.poll()
     assert (len(calls), broker.ids) == (2, ["a"])
+    broker.away = True
+    record("b")
+    one.poll()
+    broker.away = False
+    one.poll()
+    one.poll()
+    assert (len(calls), broker.ids) == (3, ["a", "b"])

@@ -4,12 +4,14 @@ import threading
 from asyncio import CancelledError
 from collections.abc import Callable
 from contextlib import suppress
+from smtplib import SMTPServerDisconnected
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, InternalError, close_old_connections, connections, transaction
 
 from eventbridge import Consumer, Event, Reject, Retry, emit, event_type
+from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.event import uuid7
 from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
 from eventbridge.models.dead_letter import DeadLetterQuerySet
@@ -429,6 +431,45 @@ def test_what_is_no_exception_is_a_failure_like_any_other(error: BaseException):
     failing = delivery(attempt=3)
     worker(handler).handle([failing])
     assert DeadLetter.objects.get().exception.endswith(type(error).__name__)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("no route"),
+        SMTPServerDisconnected("gone"),
+        MemoryError(),
+        Unavailable("no broker"),
+        TopologyMismatch("x"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("atomic", [True, False])
+def test_an_outage_of_what_a_handler_asks_is_its_failure_and_none_of_ours(error: Exception, atomic: bool):
+    """Or an event whose handler raises it would be tried for ever, uncharged."""
+
+    def handler(event: Event[Happened]) -> None:
+        raise error
+
+    tested = worker(handler, atomic=atomic)
+    first, last = delivery(1), delivery(2, attempt=3)
+    tested.handle([first])
+    tested.handle([last])
+    assert (first.settled, last.settled) == ([5], ["ack"])
+    assert DeadLetter.objects.get().exception.endswith(type(error).__name__)
+
+
+def test_a_retry_that_the_broker_does_not_take_waits_for_it():
+    class Away(Delivery):
+        def retry(self, after: float) -> None:
+            super().retry(after)
+            if len(self.settled) == 1:
+                raise Unavailable("the broker is away")
+
+    one = Away(message())
+    worker(fail).handle([one])
+    assert one.settled == [5, 5]
+    assert not DeadLetter.objects.exists()
 
 
 def test_an_exception_that_cannot_say_what_it_is_is_a_dead_letter_too():

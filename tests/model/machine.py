@@ -86,6 +86,9 @@ class Model(RuleBasedStateMachine):
     @initialize(journeys=st.lists(journeys, min_size=2, max_size=5))
     def begins(self, journeys: list[tuple[Turn, ...]]) -> None:
         """Turns at random hardly ever meet an event: so that something happens in every history."""
+        self.play(journeys)
+
+    def play(self, journeys: list[tuple[Turn, ...]]) -> None:
         for journey in journeys:
             for turn in journey:
                 turn.play(self.world)

@@ -106,6 +106,29 @@ def test_daemons_are_live_through_an_outage_of_rabbitmq_and_ready_again_after_it
 
 
 @real
+@pytest.mark.postgresql
+@pytest.mark.timeout(120)
+def test_daemons_are_live_through_an_outage_of_the_database_and_ready_again_after_it(
+    daemon: Start, database_urls: dict[str, str], proxy_to: Callable[[str], Proxy]
+):
+    proxy = proxy_to(database_urls["DATABASE_URL"])
+    env = {"SHOP_DATABASE_URL": proxy.in_front_of(database_urls["DATABASE_URL"])}
+    commands = (("relay",), ("consume", "tests.cli.shop_consumers"))
+    addresses = [address_of(daemon("eventbridge", *command, env=env)) for command in commands]
+    for address in addresses:
+        wait_for(lambda a=address: code(a, "/readyz") == 200, 20, what="it to be ready")
+    proxy.refuse()
+    proxy.cut()
+    for address in addresses:
+        wait_for(lambda a=address: code(a, "/readyz") == 503, 20, what="it not to be ready")
+        assert code(address, "/livez") == 200
+    proxy.accept()
+    for address in addresses:
+        wait_for(lambda a=address: code(a, "/readyz") == 200, 40, what="it to be ready again")
+        assert code(address, "/livez") == 200
+
+
+@real
 @pytest.mark.timeout(120)
 def test_a_loop_that_hangs_is_not_live_until_it_turns_again(daemon: Start, lease_is_locked):
     address = address_of(daemon("eventbridge", "relay", env=QUICK))

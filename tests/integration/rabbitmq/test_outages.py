@@ -225,18 +225,39 @@ def test_a_link_that_fell_silent_while_idle_costs_no_error(make_bench, vhost, pr
     assert proxy.connections == before + 1
 
 
-def test_a_half_open_link_is_noticed_within_three_heartbeats(make_bench, vhost, proxy_to):
+# Where only the broker hears nothing, it is the one to notice, after three of its heartbeats, and to hang up.
+_LIMITS = {("to_client",): 6.0, ("to_server",): 7.0, ("to_client", "to_server"): 6.0}
+silent_lanes = pytest.mark.parametrize("lanes", list(_LIMITS))
+
+
+@silent_lanes
+def test_a_half_open_link_is_noticed_within_three_heartbeats(make_bench, vhost, proxy_to, lanes):
     """pika itself takes up to 2 x (heartbeat + 5 s)."""
     proxy = proxy_to(vhost.url)
     bench = make_bench(proxy.in_front_of(vhost.url), heartbeat=2)
     subscriber = bench.subscriber(bench.consumer("shop.mail", "#"))
     assert nothing_comes(subscriber)
-    proxy.to_client.hold()
-    proxy.to_server.hold()
+    for lane in lanes:
+        getattr(proxy, lane).hold()
     began = monotonic()
-    with pytest.raises(Unavailable, match="silent"):
+    with pytest.raises(Unavailable, match="silent" if "to_client" in lanes else None):
         list(subscriber.deliveries(0.2))
-    assert monotonic() - began < 6
+    assert monotonic() - began < _LIMITS[lanes]
+
+
+@silent_lanes
+def test_a_publishers_half_open_link_is_noticed_within_three_heartbeats(make_bench, vhost, proxy_to, lanes):
+    proxy = proxy_to(vhost.url)
+    bench = make_bench(proxy.in_front_of(vhost.url), heartbeat=2)
+    bench.consumer("shop.mail", "#")
+    bench.publish("a")
+    heartbeat = [t for t in threading.enumerate() if t.name == "eventbridge-heartbeat"][-1]
+    for lane in lanes:
+        getattr(proxy, lane).hold()
+    wait_for(lambda: not heartbeat.is_alive(), timeout=_LIMITS[lanes], what="the silence to be noticed")
+    for lane in lanes:
+        getattr(proxy, lane).flow()
+    bench.publish("b")
 
 
 def test_a_handler_may_run_longer_than_the_heartbeats(make_bench, vhost, proxy_to):
