@@ -20,6 +20,7 @@ from eventbridge.consumer import Consumer
 from eventbridge.errors import TopologyMismatch, Unavailable
 from eventbridge.outage import Pause, Reminder
 from eventbridge.quarantine import Quarantine
+from eventbridge.topology import LOST
 from eventbridge.transports import Delivery, Publisher, Subscriber
 from eventbridge.worker import Worker
 
@@ -103,6 +104,7 @@ class Crew:
             **self._worker.tally.counted,
             "running": running,
             "depth": depth,
+            "lost": self.publisher.depth(LOST),
             "why": self.why,
             "keys": list(self.consumer.keys),
             "module": self._module,

@@ -10,6 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, router
 from eventbridge import capture
 from eventbridge.models import OutboxEntry
 from eventbridge.status import Outbox, Process, Report
+from eventbridge.topology import LOST
 from eventbridge.troubles import trouble_of
 from eventbridge.wording import age, count
 
@@ -34,7 +35,7 @@ def diagnose(report: Report) -> list[Problem]:
     """Everything that is wrong; empty if all is well."""
     judges = [_judge_settings, _judge_reach]
     if report.outboxes:
-        judges += [_judge_outboxes, _judge_consumers, _judge_queues, _judge_dead_letters]
+        judges += [_judge_outboxes, _judge_consumers, _judge_queues, _judge_lost, _judge_dead_letters]
     problems = [problem for judge in judges for problem in judge(report)]
     return sorted(problems, key=lambda problem: -problem.severity)
 
@@ -120,6 +121,13 @@ def _judge_queues(report: Report) -> Iterator[Problem]:
         if queue.depth and queue.name not in known:
             text = f"Queue {queue.name} holds {count(queue.depth, 'event')}, and no consumer of that name runs."
             yield Problem(STOPPED, text, _start(report, queue.name))
+
+
+def _judge_lost(report: Report) -> Iterator[Problem]:
+    """All consumers see the same queue."""
+    if lost := max((process.figures.get("lost") or 0 for process in report.processes if process.alive), default=0):
+        text = f"The queue {LOST} holds {count(lost, 'event')}: retries whose own queue was gone."
+        yield Problem(ATTENTION, text, DOCTOR)
 
 
 def _judge_dead_letters(report: Report) -> Iterator[Problem]:

@@ -109,7 +109,7 @@ def _topology(found: Examination) -> Iterator[Note]:
         yield judge(text, f"{mend}, or start the daemons: AUTO_DECLARE is on." if settings.AUTO_DECLARE else mend)
     if found.lost:
         text = f"The queue {LOST} holds {count(found.lost, 'event')}: retries whose own queue was gone."
-        mend = "Bring the queue back (start its consumer), and move them to it by the management page's Move messages."
+        mend = "Bring the queue back (start its consumer), then send each to its own: docs/runbooks/lost-retries.md."
         yield doubtful(text, mend)
     if not (found.other or found.missing or found.undeclarable):
         yield fine("nothing is missing, and all is made as it should be")

@@ -20,7 +20,6 @@ from eventbridge.models import DeadLetter, InboxEntry, OutboxEntry
 from eventbridge.models.outbox import Backlog
 from eventbridge.outage import forget_broken_connection
 from eventbridge.server import Page
-from eventbridge.topology import LOST
 
 if TYPE_CHECKING:
     from eventbridge.daemon import Part
@@ -42,7 +41,6 @@ class Gauges:
         self._backlogs = {relay.database: Backlog(0, 0, None) for relay in self._relays}
         self._letters = dict.fromkeys((crew.name for crew in self._crews), 0)
         self._inboxes = dict.fromkeys((crew.database for crew in self._crews), 0)
-        self._lost: int | None = None
         self._due = 0.0
 
     def ask(self) -> None:
@@ -55,8 +53,6 @@ class Gauges:
                 _try(crew.database, lambda crew=crew: self._count_letters(crew))  # type: ignore[misc]
             for database in self._inboxes:
                 _try(database, lambda database=database: self._count_inbox(database))  # type: ignore[misc]
-            if self._crews:
-                self._lost = self._crews[0].publisher.depth(LOST)
 
     def _count_outbox(self, database: str) -> None:
         self._backlogs[database] = OutboxEntry.objects.using(database).backlog()
@@ -111,8 +107,9 @@ class Gauges:
         yield _gauge("eventbridge_dlq_messages", "Dead letters.", self._letters)
         name, text = "eventbridge_inbox_rows", "About how many events the inbox remembers, at most."
         yield _gauge(name, text, self._inboxes, "database")
-        lost = math.nan if self._lost is None else self._lost
-        yield GaugeMetricFamily("eventbridge_lost_messages", "Retries whose own queue is gone; NaN: not known.", lost)
+        lost = [figures["lost"] for _, figures in told if figures.get("lost") is not None]
+        text = "Retries whose own queue is gone; NaN: not known."
+        yield GaugeMetricFamily("eventbridge_lost_messages", text, max(lost, default=math.nan))
 
 
 def _states(role: str, label: str, parts: Sequence[Part]) -> GaugeMetricFamily:

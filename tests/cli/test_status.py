@@ -196,6 +196,15 @@ def test_a_queue_is_told_by_what_is_ready_in_hand_and_retrying(run, running):
     assert "1 ready, 1 in hand, 1 retrying" in run("status").out
 
 
+def test_retries_that_lost_their_queue_are_one(run, running):
+    Heartbeat.objects.beat("web1:11", "consumer", "cli.mail", "ready", {"handled": 7, "depth": 0, "lost": 3})
+    Heartbeat.objects.beat("web1:12", "consumer", "cli.mail", "ready", {"handled": 7, "depth": 0, "lost": None})
+    answer = run("status")
+    assert answer.code == 1
+    assert answer.out.startswith("The queue eventbridge.lost holds 3 events: retries whose own queue was gone.\n")
+    assert "manage.py eventbridge doctor" in answer.out
+
+
 def test_consumers_that_cannot_be_imported_do_not_hide_the_rest(run, running, settings):
     settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "CONSUMERS": ["tests.cli.nowhere"]}
     answer = run("status")

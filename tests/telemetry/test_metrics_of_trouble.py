@@ -100,13 +100,14 @@ def test_a_relay_that_goes_on_after_the_broker_was_away_has_reconnected_once(cou
     relay, publisher = make_relay("default"), open_publisher()
     relay.poll()
     assert (relay.state, since[reconnects]) == ("ready", 0)
-    settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "BROKER_URL": "amqp://a:b@127.0.0.1:1//", "CONFIRM_TIMEOUT": 1}
+    there = settings.EVENTBRIDGE
+    settings.EVENTBRIDGE = {**there, "BROKER_URL": "amqp://a:b@127.0.0.1:1//", "CONFIRM_TIMEOUT": 1}
     emit(Whoever())
     relay.publisher = open_publisher()
     for _ in range(2):
         relay.poll()
     assert (relay.state, since[reconnects]) == ("waiting", 0)
-    relay.publisher = publisher
+    settings.EVENTBRIDGE, relay.publisher = there, publisher
     for _ in range(2):
         relay.poll()
     relay.close(1)
