@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks import plot
 from benchmarks.bench import Bench, Ratio, Rig, Skipped, run
 from benchmarks.pace import Stalled, pace
 from benchmarks.report import table, write
@@ -83,3 +85,17 @@ def test_an_interrupt_leaves_what_was_measured_until_then() -> None:
     assert outcome.values == {"ours": [2.0]}
     assert not outcome.finished
     assert "interrupted" in table({}, [outcome])
+
+
+def test_what_grows_with_what_is_drawn_as_bars_of_the_medians(tmp_path: Path) -> None:
+    names = ["backlog of 1,000", "backlog of 10,000", "one relay", "one relay and a standby", "1 consumer process"]
+    figures = {name: {"median": 10.0 * n, "rounds": [8.0 * n, 12.0 * n]} for n, name in enumerate(names, 1)}
+    source = tmp_path / "bench.json"
+    source.write_text(json.dumps({"benches": {"growth": {"figures": figures}}}))
+    plot.main(source, tmp_path)
+    drawn = ET.parse(tmp_path / "performance-backlog.svg")  # noqa: S314 - it is our own
+    texts = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["Events a second: backlog", "backlog of 1,000", "10", "backlog of 10,000", "20"]
+    bars = [float(bar.get("width", 0)) for bar in drawn.iter("{http://www.w3.org/2000/svg}rect")][1:]
+    assert bars[1] == pytest.approx(2 * bars[0], rel=0.01)
+    assert (tmp_path / "performance-consumers.svg").exists()
