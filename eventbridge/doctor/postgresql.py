@@ -72,7 +72,7 @@ def _pooler(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> Iterator[
         return
     options: dict[str, Any] = connection.settings_dict
     if options.get("DISABLE_SERVER_SIDE_CURSORS") and options["OPTIONS"].get("prepare_threshold") is None:
-        yield fine("by a pooler (PgBouncer), for which it is set")
+        yield fine("by a pooler (PgBouncer), for which it is set; a relay through it is not woken by commits")
         return
     yield doubtful(
         "A pooler such as PgBouncer is between: where it pools transactions, server-side cursors and prepared "
