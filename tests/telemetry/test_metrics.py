@@ -76,7 +76,7 @@ def test_what_is_not_answered_is_deferred_and_the_broker_is_blamed(counting, set
     since = Since()
     emit(Asked(text="1"))
     relay = make_relay("default")
-    relay._prepare = None
+    relay._prepared = True
     relay.poll()
     relay.close(1)
     assert since['eventbridge_outbox_deferred_total{database="default"}'] == 1

@@ -221,7 +221,7 @@ def test_a_batch_that_is_not_answered_ends_its_spans_as_errors(spans, settings):
     settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "BROKER_URL": "amqp://a:b@127.0.0.1:1//", "CONFIRM_TIMEOUT": 1}
     emit_many([Asked(text="one"), Asked(text="two")])
     relay = make_relay("default")
-    relay._prepare = None
+    relay._prepared = True
     relay.poll()
     relay.close(1)
     assert [(span.attributes or {})["error.type"] for span in spans.all(PUBLISH)] == ["unanswered"] * 2
