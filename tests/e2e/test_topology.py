@@ -41,7 +41,7 @@ def test_an_exchange_that_is_deleted_under_a_relay_is_made_again_with_its_bindin
     emit(Told(text="after"))
     wait_for(lambda: Note.objects.filter(text="after").exists(), 30, what="the second note")
     assert running.running
-    assert not OutboxEntry.objects.exists()
+    wait_for(lambda: not OutboxEntry.objects.exists(), what="the outbox to be empty")
 
 
 def test_a_consumer_whose_queue_is_other_says_why_and_begins_once_it_is_mended(
