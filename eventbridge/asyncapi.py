@@ -17,6 +17,7 @@ from eventbridge.topology import EVENTS
 
 _CONTENT_TYPE = "application/cloudevents+json"
 _BINDING = "0.3.0"
+_SCHEMAS = "#/components/schemas/"
 _TEXT = {"type": "string", "minLength": 1}
 _CONTEXT: Mapping[str, Any] = {
     "sequence": {"type": "string", "pattern": "^[0-9]{20}$", "description": "The place in the outbox of its source."},
@@ -41,7 +42,7 @@ def asyncapi(source: str, consumers: Iterable[Consumer], version: str) -> dict[s
     ``source`` is the service's; ``version`` that of the document. Names no server: a broker's address is no contract.
     """
     kinds = sorted(event_types.values(), key=lambda kind: kind.name)
-    references, schemas = _schemas(kinds)
+    schemas = {name: schema for kind in kinds for name, schema in _schemas(kind).items()}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -53,17 +54,20 @@ def asyncapi(source: str, consumers: Iterable[Consumer], version: str) -> dict[s
         "channels": {kind.name: _channel(kind) for kind in kinds},
         "operations": {**_sends(kinds), **_receives(kinds, consumers)},
         "components": {
-            "messages": {kind.name: _message(kind, references[kind.name]) for kind in kinds},
+            "messages": {kind.name: _message(kind) for kind in kinds},
             "schemas": {"cloudEvent": _envelope(), **schemas},
         },
     }
 
 
-def _schemas(kinds: Sequence[EventType]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Of each type's data, by its name; and what these refer to."""
-    payloads = [kind.payload for kind in kinds]
-    found, parts = msgspec.json.schema_components(payloads, ref_template="#/components/schemas/{name}")
-    return {kind.name: schema for kind, schema in zip(kinds, found, strict=True)}, dict(parts)
+def _schemas(kind: EventType) -> dict[str, Any]:
+    """Of its data, under the type's name, and of what that refers to, each under a name that begins with it.
+
+    Type by type: msgspec cannot tell two classes of one name apart.
+    """
+    template = f"{_SCHEMAS}{kind.name}.{{name}}"
+    [data], parts = msgspec.json.schema_components([kind.payload], ref_template=template)
+    return {kind.name: data, **{f"{kind.name}.{name}": part for name, part in parts.items()}}
 
 
 def _envelope() -> dict[str, Any]:
@@ -80,14 +84,15 @@ def _channel(kind: EventType) -> dict[str, Any]:
     }
 
 
-def _message(kind: EventType, data: Any) -> dict[str, Any]:
+def _message(kind: EventType) -> dict[str, Any]:
+    data = {"$ref": f"{_SCHEMAS}{kind.name}"}
     own = {"type": "object", "properties": {"type": {"const": kind.name}, "data": data}}
     return {
         "name": kind.name,
         "title": kind.payload.__name__,
         "summary": kind.description.partition("\n")[0],
         "contentType": _CONTENT_TYPE,
-        "payload": {"allOf": [{"$ref": "#/components/schemas/cloudEvent"}, own]},
+        "payload": {"allOf": [{"$ref": f"{_SCHEMAS}cloudEvent"}, own]},
         "bindings": {"amqp": {"messageType": kind.name, "bindingVersion": _BINDING}},
     }
 

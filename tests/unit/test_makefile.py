@@ -1,5 +1,6 @@
 """The Makefile: what it lists, and what it says where it cannot go on."""
 
+import os
 import re
 import subprocess
 
@@ -9,7 +10,9 @@ from tests.services.processes import ROOT
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    """A make of its own, although the tests may run within one."""
+    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    return subprocess.run(["make", "-n", *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 def test_a_target_that_makes_no_file_of_its_name_is_phony() -> None:
