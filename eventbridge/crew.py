@@ -80,11 +80,13 @@ class Crew:
 
     @property
     def state(self) -> str:
-        if "starting" in self._away.values():
+        reasons = set(self._away.values())
+        if "starting" in reasons:
             return "starting"
-        if self.held and set(self._away.values()) == {self.held}:
+        if self.held and reasons == {self.held}:
             return "paused"
-        return "waiting" if self.why else "ready"
+        reasons.discard(self.held)  # which the others will follow in a moment
+        return "waiting" if any(reasons) or self._worker.patiently.waiting_for else "ready"
 
     @property
     def why(self) -> str:

@@ -21,7 +21,7 @@ from eventbridge.wording import age, figures, one_line
 Row = tuple[object, ...]
 
 _EVERY = 2
-_UNTOLD = ("token", "module")
+_UNTOLD = ("token", "module", "lost")
 _LATE = 15.0
 """Seconds. A daemon says every five that it is there; how long it has been silent is shown from here on."""
 

@@ -50,6 +50,7 @@ def test_a_consumer_that_is_paused_finishes_and_takes_nothing_even_when_started_
     wait_for(lambda: state_of("consumer") == "ready", timeout=20, what="the consumer to be ready")
     assert run("pause", "cli.mail").code == 0
     first.wait_for_output("is paused: by ", timeout=20)
+    assert "is waiting" not in first.output
     first.terminate()
     assert first.wait() == 0
     second = daemon("eventbridge", "consume", CONSUMERS)
