@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import transaction
 from prometheus_client.parser import text_string_to_metric_families
 
-from eventbridge import checks, emit, emit_many
+from eventbridge import emit, emit_many
 from eventbridge.assembly import declare, make_relay
 from eventbridge.checks import check_settings
 from eventbridge.event import emitted_at, uuid7
@@ -224,7 +224,7 @@ def test_without_the_setting_nothing_is_counted_and_the_page_says_how_to(daemon:
 def test_metrics_without_their_library_are_a_checks_finding(settings, monkeypatch):
     settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "METRICS": True}
     assert check_settings() == []
-    monkeypatch.setattr(checks, "find_spec", lambda _: None)
+    monkeypatch.setattr("eventbridge.checks.settings.find_spec", lambda _: None)
     assert [problem.id for problem in check_settings()] == ["eventbridge.E009"]
 
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from eventbridge import checks, emit, emit_many, tracing
+from eventbridge import emit, emit_many, tracing
 from eventbridge.assembly import declare, make_relay, open_publisher, options
 from eventbridge.checks import check_settings
 from eventbridge.conf import settings as ours
@@ -323,7 +323,7 @@ def test_traces_without_their_library_or_of_an_unknown_kind_are_a_checks_finding
     assert problem.msg == "EVENTBRIDGE['TRACES'] is 'on'; it must be one of 'off', 'parent', 'link'."
     settings.EVENTBRIDGE = {**settings.EVENTBRIDGE, "TRACES": "link"}
     assert check_settings() == []
-    monkeypatch.setattr(checks, "find_spec", lambda _: None)
+    monkeypatch.setattr("eventbridge.checks.settings.find_spec", lambda _: None)
     assert [problem.id for problem in check_settings()] == ["eventbridge.E009"]
 
 
