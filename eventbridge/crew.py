@@ -56,14 +56,8 @@ class Crew:
         self._reminder = Reminder()
         self._away: dict[int, str] = dict.fromkeys(range(len(sources)), "starting")
         self._turned = dict.fromkeys(range(len(sources)), time.monotonic())
-        self._pumps = [
-            threading.Thread(target=self._pump, args=(n, source), name=f"{self.name} pump {n}", daemon=True)
-            for n, source in enumerate(sources)
-        ]
-        self._hands = [
-            threading.Thread(target=self._work, name=f"{self.name} hand {n}", daemon=True)
-            for n in range(consumer.concurrency)
-        ]
+        self._pumps = [self._thread(f"pump {n}", self._pump, n, source) for n, source in enumerate(sources)]
+        self._hands = [self._thread(f"hand {n}", self._work) for n in range(consumer.concurrency)]
 
     def start(self) -> None:
         for thread in (*self._pumps, *self._hands):
@@ -145,6 +139,9 @@ class Crew:
                 )  # fmt: skip
                 return f"a handler of {self.name} ran longer than {self.consumer.timeout:g} s"
         return ""
+
+    def _thread(self, role: str, target: Callable[..., None], *args: object) -> threading.Thread:
+        return threading.Thread(target=target, args=args, name=f"{self.name} {role}", daemon=True)
 
     # --- pumps -------------------------------------------------------------------------------
 

@@ -61,26 +61,36 @@ def change(
     At most ``rate`` rows are changed in any second.
     """
     command, participle, done = doing
-    order = command.rpartition(" ")[2]
-    what = count(len(ids), noun)
-    if not ids:
-        console.say(f"There is no such {noun}: nothing to {order}.")
+    if not _agreed(console, options, ids, command, noun):
         return 0
-    if options.dry_run:
-        console.say(f"Would {order} {what}: {_some(ids)}.")
-        return 0
-    if len(ids) > 1 and not options.yes and not console.agrees(f"{order.capitalize()} {what}?"):
-        raise CommandError("Nothing was done.")
     with console.progress(participle, len(ids)) as progress:
         changed = 0
         for chunk in _paced(ids, rate):
-            # With its own entry: what is interrupted has been written down as far as it was done.
-            with transaction.atomic(using=options.database):
-                done_here = verb(chunk)
-                audit(command, done_here, about=these(chunk), using=options.database)
-            changed += done_here
+            changed += _apply(verb, chunk, command, options.database)
             progress(len(chunk))
     console.say(f"{count(changed, noun)} {done}.", "success" if changed else "")
+    return changed
+
+
+def _agreed(console: Console, options: Namespace, ids: Sequence[int], command: str, noun: str) -> bool:
+    """Whether there is anything to do, and it is to be done. Raises CommandError where the answer is no."""
+    order, what = command.rpartition(" ")[2], count(len(ids), noun)
+    if not ids:
+        console.say(f"There is no such {noun}: nothing to {order}.")
+        return False
+    if options.dry_run:
+        console.say(f"Would {order} {what}: {_some(ids)}.")
+        return False
+    if len(ids) > 1 and not options.yes and not console.agrees(f"{order.capitalize()} {what}?"):
+        raise CommandError("Nothing was done.")
+    return True
+
+
+def _apply(verb: Callable[[Sequence[int]], int], chunk: Sequence[int], command: str, database: str) -> int:
+    """With its own entry: what is interrupted has been written down as far as it was done."""
+    with transaction.atomic(using=database):
+        changed = verb(chunk)
+        audit(command, changed, about=these(chunk), using=database)
     return changed
 
 
