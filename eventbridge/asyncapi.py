@@ -18,6 +18,7 @@ from eventbridge.topology import EVENTS
 _CONTENT_TYPE = "application/cloudevents+json"
 _BINDING = "0.3.0"
 _SCHEMAS = "#/components/schemas/"
+_ENVELOPE = ".cloudEvent"  # with such dots no event type is named
 _TEXT = {"type": "string", "minLength": 1}
 _CONTEXT: Mapping[str, Any] = {
     "sequence": {"type": "string", "pattern": "^[0-9]{20}$", "description": "The place in the outbox of its source."},
@@ -55,7 +56,7 @@ def asyncapi(source: str, consumers: Iterable[Consumer], version: str) -> dict[s
         "operations": {**_sends(kinds), **_receives(kinds, consumers)},
         "components": {
             "messages": {kind.name: _message(kind) for kind in kinds},
-            "schemas": {"cloudEvent": _envelope(), **schemas},
+            "schemas": {_ENVELOPE: _envelope(), **schemas},
         },
     }
 
@@ -65,9 +66,9 @@ def _schemas(kind: EventType) -> dict[str, Any]:
 
     Type by type: msgspec cannot tell two classes of one name apart.
     """
-    template = f"{_SCHEMAS}{kind.name}.{{name}}"
+    template = f"{_SCHEMAS}{kind.name}..{{name}}"
     [data], parts = msgspec.json.schema_components([kind.payload], ref_template=template)
-    return {kind.name: data, **{f"{kind.name}.{name}": part for name, part in parts.items()}}
+    return {kind.name: data, **{f"{kind.name}..{name}": part for name, part in parts.items()}}
 
 
 def _envelope() -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _message(kind: EventType) -> dict[str, Any]:
         "title": kind.payload.__name__,
         "summary": kind.description.partition("\n")[0],
         "contentType": _CONTENT_TYPE,
-        "payload": {"allOf": [{"$ref": f"{_SCHEMAS}cloudEvent"}, own]},
+        "payload": {"allOf": [{"$ref": f"{_SCHEMAS}{_ENVELOPE}"}, own]},
         "bindings": {"amqp": {"messageType": kind.name, "bindingVersion": _BINDING}},
     }
 

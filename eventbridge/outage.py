@@ -133,8 +133,11 @@ class Patience:
     def _again_and_again(self, step: Callable[[], T], outages: tuple[type[Exception], ...]) -> T:
         pause, broken = Pause(0.2, 5.0), 0
         while True:
-            before = connections[self.database].connection
+            before = None
             try:
+                with our_own():  # what has no connection yet would look as if the step had lost it
+                    connections[self.database].ensure_connection()
+                before = connections[self.database].connection
                 return step()
             except Hindered as error:
                 forget_broken_connection(self.database)

@@ -6,6 +6,7 @@ the end without a word: the block looks as if it had succeeded. Whoever must kno
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -14,7 +15,8 @@ from django.db import DatabaseError, connections, transaction
 
 from eventbridge.errors import RolledBack
 
-_WRITES = ("INSERT", "UPDATE", "DELETE")
+_FIRST_WORD = re.compile(r"(?:\s|/\*.*?\*/|--[^\n]*\n)*(\w*)", re.DOTALL)
+_NO_WRITES = {"SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "SET", "SHOW", "EXPLAIN", "PRAGMA"}
 _ADVICE = "put what may fail into a transaction.atomic() of its own, and leave the connection open"
 
 
@@ -28,7 +30,7 @@ def all_or_nothing(using: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except BaseException as error:  # a task that is cancelled, too, may be caught
         _lose(connections[using], error)
         raise
 
@@ -39,20 +41,26 @@ def all_or_nothing_once_written(using: str) -> Iterator[None]:
     wrote = []
 
     def note(execute: Callable[..., Any], statement: Any, *rest: Any) -> Any:
-        if str(statement).lstrip()[:6].upper() in _WRITES:
+        if _may_write(statement):
             wrote.append(statement)
         return execute(statement, *rest)
 
     try:
         with connections[using].execute_wrapper(note):
             yield
-    except Exception as error:
+    except BaseException as error:
         if wrote:
             _lose(connections[using], error)
         raise
 
 
-def _lose(connection: Any, error: Exception) -> None:
+def _may_write(statement: Any) -> bool:
+    """By its first word; what is no text, or begins otherwise, may."""
+    found = _FIRST_WORD.match(statement) if isinstance(statement, str) else None
+    return found is None or found[1].upper() not in _NO_WRITES
+
+
+def _lose(connection: Any, error: BaseException) -> None:
     by_hand = _is_committed_by_hand(connection)
     if connection.in_atomic_block or by_hand:
         connection.needs_rollback = True
@@ -74,6 +82,23 @@ def _roll_back(connection: Any) -> None:
     connection.run_on_commit = []
     with suppress(DatabaseError), connection.wrap_database_errors:  # a link that is lost commits nothing either
         connection.connection.rollback()
+
+
+@contextmanager
+def autocommitting() -> Iterator[None]:
+    """For commands and daemons: whatever ``DATABASES`` leave to somebody's ``commit()``, here nobody would call it.
+
+    The threads that begin inside are included. Connections that are open already are left as they are.
+    """
+    off = [one for one in connections.all() if one.connection is None and not one.settings_dict["AUTOCOMMIT"]]
+    for connection in off:
+        connection.settings_dict["AUTOCOMMIT"] = True  # which all threads' connections share
+    try:
+        yield
+    finally:
+        for connection in off:
+            connection.close()
+            connection.settings_dict["AUTOCOMMIT"] = False
 
 
 @contextmanager

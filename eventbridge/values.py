@@ -7,7 +7,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +51,8 @@ def _encodes(value: Any, hook: Hook) -> bool:
     return True
 
 
+_MINUTE = timedelta(minutes=1)
+_BYTES = (bytes, bytearray, memoryview)
 _ANY_ITEMS = (list, tuple, dict)  # without saying of what
 _UNBENT = {int, str, bool, type(None), list, tuple, dict, types.UnionType, typing.Union}
 
@@ -64,6 +66,11 @@ def are_unbent(payload: type[Any]) -> bool:
     return all(_is_unbent(hint) for hint in hints)
 
 
+def are_same(sent: Any, received: Any) -> bool:
+    """Whether two payloads hold the same, field by field: a class may compare less, or in its own way."""
+    return all(getattr(sent, name) == getattr(received, name) for name in sent.__dataclass_fields__)
+
+
 def _is_unbent(hint: Any) -> bool:
     inner = [part for part in typing.get_args(hint) if part is not ...]
     return (typing.get_origin(hint) or hint) in _UNBENT and all(map(_is_unbent, inner)) and hint not in _ANY_ITEMS
@@ -71,7 +78,7 @@ def _is_unbent(hint: Any) -> bool:
 
 def check_values(sent: Any, received: Any, hook: Hook) -> None:
     """Compare what was given with what a reader will get. Raises ``ValueError``, naming the field."""
-    keep = (datetime, Decimal, bytes)
+    keep = (datetime, Decimal, *_BYTES)
     before = msgspec.to_builtins(sent, builtin_types=keep, enc_hook=hook)
     _compare(before, msgspec.to_builtins(received, builtin_types=keep), "")
 
@@ -79,8 +86,9 @@ def check_values(sent: Any, received: Any, hook: Hook) -> None:
 def _compare(sent: Any, received: Any, path: str) -> None:
     if isinstance(sent, dict) and isinstance(received, Mapping):
         for key, value in sent.items():
-            other = received.get(key, received.get(str(key), value))
-            _compare(value, other, f"{path}.{key}" if path else str(key))
+            place = f"{path}.{key}" if path else str(key)
+            _compare(key, key if isinstance(key, datetime) else str(key), place)
+            _compare(value, received.get(key, received.get(str(key), value)), place)
     elif isinstance(sent, (list, tuple)) and isinstance(received, (list, tuple)):
         for index, (one, other) in enumerate(zip(sent, received, strict=False)):
             _compare(one, other, f"{path}[{index}]")
@@ -89,17 +97,28 @@ def _compare(sent: Any, received: Any, path: str) -> None:
 
 
 def _problem(sent: Any, received: Any) -> str:
+    return _loss(sent, received) or _unfit(sent) or _unfit(received)
+
+
+def _loss(sent: Any, received: Any) -> str:
     if isinstance(sent, float) and isinstance(received, Decimal):
         return "a float would lose digits in a Decimal"
-    if isinstance(sent, bytes) and isinstance(received, str):
+    if isinstance(sent, int) and isinstance(received, float) and sent != received:
+        return "an int of so many digits has no place in a float"
+    if isinstance(sent, _BYTES) and isinstance(received, str):
         return "bytes are no text"
-    if isinstance(sent, datetime) and isinstance(received, datetime) and sent.utcoffset() != received.utcoffset():
-        return "a time zone that is off by seconds has no place in RFC 3339"
-    for value in (sent, received):
-        if isinstance(value, datetime) and value.tzinfo is None:
+    return ""
+
+
+def _unfit(value: Any) -> str:
+    if isinstance(value, datetime):
+        offset = value.utcoffset()
+        if offset is None:
             return "a datetime must know its time zone"
-        if isinstance(value, (float, Decimal)) and not _is_finite(value):
-            return f"{value} is not a number that JSON has"
+        if offset % _MINUTE:
+            return "a time zone that is off by seconds has no place in RFC 3339"
+    elif isinstance(value, (float, Decimal)) and not _is_finite(value):
+        return f"{value} is not a number that JSON has"
     return ""
 
 

@@ -16,7 +16,7 @@ import msgspec
 from eventbridge.errors import InvalidEvent, MalformedMessage
 from eventbridge.event import LONGEST_ATTRIBUTE, Event, event_type_of
 from eventbridge.transports import Message
-from eventbridge.values import Hook, check_values, explain, plain
+from eventbridge.values import Hook, are_same, check_values, explain, plain
 
 SPECVERSION = "1.0"
 
@@ -54,7 +54,7 @@ def encode(event: Event[Any], hook: Hook = plain) -> bytes:
     kind = event_type_of(type(event.data))
     try:
         received = kind.decoder.decode(msgspec.json.encode(event.data, enc_hook=hook))
-        if not (kind.is_unbent and received == event.data):
+        if not (kind.is_unbent and are_same(event.data, received)):
             check_values(event.data, received, hook)
         # As a reader got it: an int in a Decimal's place is a Decimal by now.
         envelope = _envelope(event, received)

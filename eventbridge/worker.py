@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any
@@ -35,6 +35,7 @@ from eventbridge.transports import Delivery, Message
 from eventbridge.wire import decode
 
 Reason = DeadLetter.Reason
+_LOOK_EVERY = 0.1
 
 # What a handler may raise without ending its thread. The last three are no Exception, and leak easily.
 _FAILURES = (Exception, CancelledError, SystemExit, KeyboardInterrupt)
@@ -76,6 +77,7 @@ class Worker:
         self.patiently = Patience(consumer.database, stopping, f"consumer {consumer.name}")
         self.tally = Tally()
         self._quarantine = quarantine or Quarantine(stopping)
+        self._under_way: list[set[Key]] = []
 
     def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Handle these together; settle each. Returns when all are settled; raises nothing of theirs."""
@@ -144,8 +146,7 @@ class Worker:
         A message that kills its process takes no neighbour along: only what ran is counted, and
         nobody is given up who did not die alone.
         """
-        if self.stopping.is_set():
-            raise Stopped
+        self._wait_for_an_earlier_one(attempt.key)
         attempt.mark = 1 + self.patiently.on_our_own(lambda: self._inbox.marks(self.consumer.name, attempt.key))
         # The mark also waits for a process that is still at it: what that handles is not given up.
         if attempt.mark > 1 and self._left(attempt) < 0 and self.patiently.on_our_own(lambda: self._mark(attempt)):
@@ -159,6 +160,14 @@ class Worker:
                 self._inbox.unmark(self.consumer.name, attempt.key, attempt.mark - 1)
             raise
 
+    def _wait_for_an_earlier_one(self, key: Key) -> None:
+        """It may have come again because its link was lost, and not its holder: then it is still at work here."""
+        while not self.stopping.is_set():
+            if not any(key in keys for keys in list(self._under_way)):
+                return
+            self.stopping.wait(_LOOK_EVERY)
+        raise Stopped
+
     def _left(self, attempt: Attempt) -> int:
         """How many more attempts a suspect has after this one; below 0: not even this one."""
         return len(self.consumer.retries) + 1 - (attempt.number - 1 + attempt.mark)
@@ -169,14 +178,22 @@ class Worker:
 
     def _handle_apart(self, attempts: Sequence[Attempt]) -> list[Attempt]:
         """Handle these together; or the one suspect apart from others, marked before it runs."""
-        suspect = attempts[0]
+        suspect, keys = attempts[0], {attempt.key for attempt in attempts}
         if not suspect.mark:
-            with self._quarantine.together():
+            with self._quarantine.together(), self._noted(keys):
                 return self._handle_once(attempts)
-        with self._quarantine.apart(alone=self._left(suspect) <= 0):
+        with self._quarantine.apart(alone=self._left(suspect) <= 0), self._noted(keys):
             with our_own():
                 self._mark(suspect)
             return self._handle_once(attempts)
+
+    @contextmanager
+    def _noted(self, keys: set[Key]) -> Iterator[None]:
+        self._under_way.append(keys)
+        try:
+            yield
+        finally:
+            self._under_way.remove(keys)
 
     def _handle_once(self, attempts: Sequence[Attempt]) -> list[Attempt]:
         """Run the handlers of what is not in the inbox, and put it there. Returns what was run."""

@@ -83,14 +83,17 @@ class NotifyDoorbell:
         if not (self._can_hear() and self._may_sleep()):
             stopping.wait(seconds)
             return
-        if not anything():
-            self._wait(stopping)
-        sql.rows(self._using, "SELECT pg_advisory_unlock_all()")
+        try:
+            if not anything():
+                self._wait(stopping)
+        finally:
+            self._unlock()
 
     def leave(self) -> None:
         """Give the connection back as it was."""
         if self._hears and self._asked is connections[self._using].connection:
             sql.run(self._using, f"UNLISTEN {_CHANNEL}").close()
+            self._unlock()
         self._asked, self._hears = None, False
 
     def _can_hear(self) -> bool:
@@ -108,6 +111,10 @@ class NotifyDoorbell:
         """Whether everybody who has written so far is through: what they wrote can be seen by now."""
         [[free]] = sql.rows(self._using, f"SELECT pg_try_advisory_lock({_LOCK})")
         return bool(free)
+
+    def _unlock(self) -> None:
+        """All: also what an earlier failure left."""
+        sql.rows(self._using, "SELECT pg_advisory_unlock_all()")
 
     def _wait(self, stopping: threading.Event) -> None:
         connection, until = connections[self._using], time.monotonic() + LONGEST_SLEEP

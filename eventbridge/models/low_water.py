@@ -54,9 +54,12 @@ class LowWater:
             self._settle()
         if time.monotonic() >= self._looks_back:
             self.mark = 0
+        everywhere = not self.mark
         entries = self._pending(limit)
         if self._slow and self._ended(self._open()):  # asked after the look, which may have missed its commit
             entries = self._pending(limit)
+        if everywhere and entries and entries[-1].id < self._seen:
+            self._begin_again(entries[-1].id)
         self._seen = max(self._seen, entries[-1].id if entries else 0)
         self.mark = min(entries[0].id - 1 if entries else self._seen, self._settled)
         return entries
@@ -72,6 +75,11 @@ class LowWater:
             self._candidate, self._writers, self._since = self._seen, writers, time.monotonic()
         if not writers:
             self._settled = self._candidate
+
+    def _begin_again(self, last: int) -> None:
+        """All that is pending is older than what was seen: retried, or the ids went back (a restored database)."""
+        self._seen, self._settled = last, min(self._settled, last)
+        self._candidate = min(self._candidate, last)
 
     def _ended(self, writers: set[str]) -> bool:
         """Whether one of the slow is no longer there: what it committed may lie below the mark."""

@@ -127,8 +127,11 @@ class Subscriber:
         self._must_exist()
         quiet, pause = 0.0, _SHORTEST
         while True:
-            with suppress(_Busy):
+            try:
                 self._taken.extend(self._turn())
+            except _Busy:
+                time.sleep(_SHORTEST)
+                yield None
             if self._taken:
                 quiet, pause = 0.0, _SHORTEST
                 while self._taken:

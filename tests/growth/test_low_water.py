@@ -62,6 +62,19 @@ def last_id() -> int:
         return int(cursor.fetchone()[0])
 
 
+def test_ids_that_went_back_are_found_at_once_after_the_first_look_back(outbox: LowWater, never_back: None):
+    """As after a restored backup, or TRUNCATE … RESTART IDENTITY."""
+    fill(300)
+    relay_all(outbox)
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE eventbridge_outbox RESTART IDENTITY")
+    record("first")
+    outbox.mark = 0  # it is time to look back
+    assert relay(outbox) == ["first"]
+    record("second")
+    assert relay(outbox) == ["second"]
+
+
 def test_the_mark_follows_what_is_relayed_while_a_snapshot_is_held_elsewhere(outbox: LowWater, impatient: None, other):
     with other.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

@@ -185,6 +185,18 @@ def test_it_leaves_its_connection_as_it_was():
 
 
 @pytest.mark.postgresql
+def test_a_sleep_that_fails_leaves_no_lock():
+    bell = NotifyDoorbell("default")
+
+    def fail() -> bool:
+        raise OperationalError("canceling statement due to statement timeout")
+
+    with pytest.raises(OperationalError):
+        bell.sleep(0, threading.Event(), fail)
+    assert not sql.rows("default", "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
+
+
+@pytest.mark.postgresql
 def test_through_a_pooler_it_looks_instead(monkeypatch: pytest.MonkeyPatch):
     """PgBouncer tells a client a process id of its own, and LISTEN would be some other client's."""
     bell = NotifyDoorbell("default")

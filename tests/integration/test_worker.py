@@ -657,6 +657,30 @@ def at_once(*calls: Callable[[], Any]) -> None:
     assert not any(thread.is_alive() for thread in threads)
 
 
+def test_what_comes_again_while_it_is_still_handled_here_waits_and_is_not_handled_twice():
+    """Its link was lost, not its holder; without a transaction nothing else would keep the two apart."""
+    begun, goes_on, ran = threading.Event(), threading.Event(), []
+
+    def slow(event: Event[Happened]) -> None:
+        ran.append(event.data.number)
+        begun.set()
+        goes_on.wait(10)
+
+    tested, one = worker(slow, atomic=False, retries=()), message()
+    first, again = Delivery(one), [Delivery(one, redelivered=True) for _ in range(2)]
+
+    def come_again() -> None:
+        begun.wait(10)
+        threading.Timer(0.3, goes_on.set).start()
+        for delivery in again:
+            tested.handle([delivery])
+
+    at_once(lambda: tested.handle([first]), come_again)
+    assert ran == [1]
+    assert [first.settled, *(delivery.settled for delivery in again)] == [["ack"]] * 3
+    assert not DeadLetter.objects.exists()
+
+
 class Company:
     """A handler that notes, for each event, how many others ran at the same time at the most."""
 

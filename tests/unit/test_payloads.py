@@ -357,6 +357,48 @@ def test_what_was_written_from_django_values_is_read_without_them():
     assert type(read.data["field"]) is str
 
 
+class Loose:
+    """Compares itself in its own way."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_what_a_class_leaves_out_of_its_comparison_is_compared():
+    @event_type("unit.incomparable.v1")
+    class Incomparable:
+        text: str = dataclasses.field(compare=False)
+
+    @event_type("unit.loose.v1")
+    class LooseText(Loose):
+        text: str
+
+    for kind in (Incomparable, LooseText):
+        with pytest.raises(InvalidEvent, match="bytes are no text - at `text`"):
+            encode(Event.about(kind(text=b"abc"), source="/s"))
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "why"),
+    [
+        (str, bytearray(b"abc"), "bytes are no text"),
+        (str, memoryview(b"abc"), "bytes are no text"),
+        (float, 2**53 + 1, "an int of so many digits has no place in a float"),
+        (dict[str, int], {b"a": 1}, "bytes are no text"),
+    ],
+)
+def test_what_would_become_something_else_is_refused(hint: Any, value: Any, why: str):
+    assert f"{why} - at `field" in refusal(hint, value)
+
+
+def test_datetimes_in_a_set_may_have_zones_of_their_own():
+    zones = (UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-5)))
+    times = frozenset(NOON.astimezone(zone) + timedelta(hours=n) for n, zone in enumerate(zones))
+    assert len(written(frozenset[datetime], times)) == 3
+
+
 # --- the shorter way of payloads whose values cannot be bent ---
 
 

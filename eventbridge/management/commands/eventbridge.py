@@ -18,6 +18,7 @@ from eventbridge.cli.arguments import Help, group, help_of
 from eventbridge.cli.console import Console
 from eventbridge.cli.preflight import EXIT_UNREACHABLE, consumers_of, only
 from eventbridge.errors import Unavailable
+from eventbridge.transactions import autocommitting
 
 _EPILOG = """\
 Each command has its own help: manage.py eventbridge dead replay --help
@@ -55,7 +56,8 @@ class Command(BaseCommand):
             self._check(options.get("modules") or ())
         console = Console(self.stdout, self.stderr, self.style, colour=options["force_color"])
         try:
-            code = options["run"](console, Namespace(**options))
+            with autocommitting():
+                code = options["run"](console, Namespace(**options))
             self.stdout.flush()
         except Unavailable as error:
             raise CommandError(f"The broker cannot be asked: {error}", returncode=EXIT_UNREACHABLE) from error

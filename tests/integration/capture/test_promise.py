@@ -1,5 +1,6 @@
 """A change commits with its event, or neither does: whoever fails, whoever catches it, whoever dies."""
 
+from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -435,6 +436,47 @@ def test_an_event_of_pre_save_cannot_commit_without_its_change(recorded):
 
     signals.pre_save.connect(refuse, sender=Note)
     with transaction.atomic(), pytest.raises(ValueError, match="not this one"):
+        save("bad")
+    assert texts() == told(recorded) == []
+
+
+@pytest.mark.parametrize("count", [2, 12])
+def test_however_many_events_of_pre_save_cannot_commit_without_their_change(recorded, count: int):
+    """On PostgreSQL many go by COPY, which is no execute()."""
+
+    @bridge(signals.pre_save, sender=Note)
+    def promised(instance: Note, **kwargs: Any) -> list[Promised]:
+        return [Promised(what=str(number)) for number in range(count)]
+
+    signals.pre_save.connect(refuse, sender=Note)
+    with transaction.atomic(), pytest.raises(ValueError, match="not this one"):
+        save("bad")
+    assert texts() == told(recorded) == []
+
+
+def test_a_statement_behind_a_comment_has_written_too(recorded):
+    """As tools that tag each statement with where it comes from make them."""
+    signals.post_save.connect(refuse, sender=Note)
+
+    @bridge(signals.post_save, sender=Note)
+    def promised(instance: Note, **kwargs: Any) -> Promised:
+        return Promised(what=instance.text)
+
+    def tag(execute: Any, statement: str, *rest: Any) -> Any:
+        return execute(f"/* view */ -- tagged\n {statement}", *rest)
+
+    with connection.execute_wrapper(tag), transaction.atomic(), pytest.raises(ValueError, match="not this one"):
+        save("bad")
+    assert texts() == told(recorded) == []
+
+
+@pytest.mark.parametrize("kind", [CancelledError, SystemExit])
+def test_a_bridge_that_is_cancelled_and_caught_cannot_commit_its_change(recorded, kind: type[BaseException]):
+    @bridge(signals.post_save, sender=Note)
+    def promised(instance: Note, **kwargs: Any) -> Promised:
+        raise kind
+
+    with transaction.atomic(), suppress(kind):
         save("bad")
     assert texts() == told(recorded) == []
 
