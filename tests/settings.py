@@ -49,6 +49,8 @@ DATABASES = {
     "default": database(os.environ.get("SHOP_DATABASE_URL") or _default),
     "archive": database(os.environ.get("SHOP_ARCHIVE_DATABASE_URL") or _archive),
 }
+if os.environ.get("SHOP_AUTOCOMMIT") == "off":
+    DATABASES["default"]["AUTOCOMMIT"] = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [

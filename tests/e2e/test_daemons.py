@@ -54,6 +54,16 @@ def test_an_event_that_commits_takes_effect_once_in_every_consumer(relay: Start,
     wait_for(lambda: InboxEntry.objects.count() == 8, what="eight inbox rows")
 
 
+def test_daemons_commit_by_themselves_whatever_the_settings_leave_to_the_sites_code(relay: Start, consume: Start):
+    consume(SHOP_AUTOCOMMIT="off")
+    relay(SHOP_AUTOCOMMIT="off")
+    tell("one")
+    for prefix in ("", "others ", "ordered ", "outside "):
+        wait_for_notes(["one"], prefix)
+    wait_for(lambda: not OutboxEntry.objects.exists(), what="the outbox to be empty")
+    wait_for(lambda: InboxEntry.objects.count() == 4, what="four inbox rows")
+
+
 def test_what_is_rolled_back_is_never_handled(relay: Start, consume: Start):
     consume()
     relay()
