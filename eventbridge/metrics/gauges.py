@@ -44,7 +44,7 @@ class Gauges:
         self._due = 0.0
 
     def ask(self) -> None:
-        """A chore: every fifteen seconds, ask databases and broker. Those that are away are asked again."""
+        """A chore: every fifteen seconds, ask the databases. Those that are away are asked again."""
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _EVERY
             for database in self._backlogs:
