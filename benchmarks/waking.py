@@ -9,31 +9,38 @@ from benchmarks.world import World
 from tests.services.waiting import wait_for
 
 _SCENES = {"1 writer": (1, 0.0), "8 writers": (8, 0.0), "1 writer, the relay asleep": (1, 0.08)}
-"""How many write, and how long each rests before the next. Without a rest the relay is kept awake (POLL_INTERVAL below
-10 ms), or it would sleep through what does not wake it, and leave the machine to whoever writes."""
-_AWAKE = {"BENCH_POLL_INTERVAL": "0.009"}
+"""How many write, and how long each rests before the next."""
+_WAYS = {"waking": {}, "polling": {"BENCH_POLL_INTERVAL": "0.009"}}
+"""A relay that is woken, and one that looks every few milliseconds and is not."""
 
 
 def bench(world: World, size: int = 1_600) -> Bench:
     """``size`` saves of a bridged model, each in a transaction, while a relay runs; a tenth where it is to sleep."""
-    rigs = [Rig(scene, lambda scene=scene: _saves(world, size, scene), "µs") for scene in _SCENES]  # type: ignore[misc]
-    ratios = [
-        Ratio(f"{scene}: waking : not", f"{scene}, waking", [f"{scene}, not waking"], at_most=1.05) for scene in _SCENES
+    rigs = [
+        Rig(f"{scene}, {way}", lambda scene=scene, way=way: _saves(world, size, scene, way), "µs")  # type: ignore[misc]
+        for scene in _SCENES
+        for way in _WAYS
     ]
-    about = "A save with its event, on PostgreSQL, with and without the question whether to wake the relay."
+    ratios = [
+        Ratio(f"{scene}: waking : polling", f"{scene}, waking", [f"{scene}, polling"], at_most=1.05)
+        for scene in _SCENES
+    ]
+    about = "A save with its event, on PostgreSQL, where it wakes the relay, and where the relay looks by itself."
     return Bench("waking", about, rigs, ratios, {"fsync": "on"}, rounds=9)
 
 
-def _saves(world: World, size: int, scene: str) -> dict[str, float]:
+def _saves(world: World, size: int, scene: str, way: str) -> float:
     writers, rest = _SCENES[scene]
     child = world.child("eventbridge", "eventbridge")
     child("declare")
     child("fill_outbox", events=1)
-    process = world.daemon("eventbridge", *RELAY, **({} if rest else _AWAKE))
+    process = world.daemon("eventbridge", *RELAY, **_WAYS[way])
     try:
         wait_for(lambda: child("left") == 0, timeout=60, what=f"the relay: {process.output}")
         transactions = max((size // 10 if rest else size) // writers, 8)
-        return dict(child("saves_at_once", writers=writers, transactions=transactions, rest=rest))
+        return float(
+            child("saves_at_once", writers=writers, transactions=transactions, rest=rest, rings=way == "waking")
+        )
     finally:
         end(process)
         world.queues.delete("bench.sink")

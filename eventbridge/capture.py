@@ -65,33 +65,36 @@ def emit(data: Any, *, using: str | None = None, time: datetime | None = None) -
 
 def emit_many(data: Iterable[Any], *, using: str | None = None, time: datetime | None = None) -> list[Event[Any]]:
     """Record events in this order, by one statement. As ``emit``; all of them or none."""
-    alias = _alias(using)
-    from eventbridge.models import OutboxEntry  # not above: this module is imported before models can be
-
     if type(data) in event_types:
         raise TypeError("emit_many() takes several events; use emit() for one")
+    alias, sender = _alias(using), _tables().OutboxEntry
     with all_or_nothing(alias):
         events = [_about(item, alias, time) for item in data]
-        telemetry.creating.send_robust(OutboxEntry, events=events, using=alias)  # which may replace items of events
+        telemetry.creating.send_robust(sender, events=events, using=alias)  # which may replace items of events
         _outbox(alias).record([_entry(event) for event in events])
-    telemetry.emitted.send_robust(OutboxEntry, events=events, using=alias)
+    telemetry.emitted.send_robust(sender, events=events, using=alias)
     return events
+
+
+@functools.cache
+def _tables() -> Any:
+    """``models.outbox``. Not imported above: this module is imported before models can be."""
+    if not apps.is_installed("eventbridge"):
+        raise ImproperlyConfigured("add 'eventbridge' to INSTALLED_APPS: events need its outbox")
+    from eventbridge.models import outbox
+
+    return outbox
 
 
 @functools.cache
 def _outbox(alias: str) -> OutboxQuerySet:
     """Made once: it takes a tenth of an emit, and ``record`` keeps nothing in it."""
-    from eventbridge.models import OutboxEntry
-
-    return OutboxEntry.objects.using(alias)
+    found: OutboxQuerySet = _tables().OutboxEntry.objects.using(alias)
+    return found
 
 
 def _alias(using: str | None) -> str:
-    if not apps.is_installed("eventbridge"):
-        raise ImproperlyConfigured("add 'eventbridge' to INSTALLED_APPS: events need its outbox")
-    from eventbridge.models import OutboxEntry
-
-    return using or router.db_for_write(OutboxEntry)
+    return using or router.db_for_write(_tables().OutboxEntry)
 
 
 def source_of(alias: str) -> str:
@@ -109,8 +112,6 @@ def _about(data: Any, alias: str, time: datetime | None) -> Event[Any]:
 
 
 def _entry(event: Event[Any]) -> NewEntry:
-    from eventbridge.models.outbox import NewEntry
-
     try:
         body = encode(event, _text)
     except InvalidEvent as error:
@@ -120,7 +121,8 @@ def _entry(event: Event[Any]) -> NewEntry:
         raise _told(event.data, InvalidEvent(_too_large(event, len(body))))
     kind = event_type_of(type(event.data))
     headers = json.dumps({"traceparent": event.traceparent}) if event.traceparent else ""
-    return NewEntry(event.id, event.type, kind.mandatory, headers, body.decode())
+    entry: NewEntry = _tables().NewEntry(event.id, event.type, kind.mandatory, headers, body.decode())
+    return entry
 
 
 def _told(data: Any, error: InvalidEvent) -> InvalidEvent:

@@ -23,7 +23,8 @@ from eventbridge.wire import with_sequence
 
 LEASE = "relay"
 _SHORTEST_PAUSE = 0.002
-_DOZE = 0.01  # it sleeps when nothing came for about as long as it takes to fall asleep and wake
+_RUSH = 0.001  # rung at sooner than that after it fell asleep, a relay looks once more before it sleeps again
+_SLEEPLESS = 0.01  # who looks that often need not be woken
 _AFTER_A_NACK = 1.0
 _STANDING_STILL = 0.5
 _STANDBY_LOOKS = 1.0
@@ -61,6 +62,8 @@ class Relay:
         self.relayed = 0
         self._low_water = LowWater(database)
         self._doorbell = doorbell(database)
+        self._sleeps = longest_pause >= _SLEEPLESS
+        self._rushed = False
         self._token: int | None = None
         self._held_until = 0.0
         self._idle = Pause(_SHORTEST_PAUSE, longest_pause)
@@ -93,11 +96,15 @@ class Relay:
 
     def rest(self, seconds: float, stopping: threading.Event) -> None:
         """Rest so long, after a poll; where there is nothing to do, until something is recorded. Less if it stops."""
-        if not self.idle or seconds < _DOZE:
-            stopping.wait(seconds)
-            return
+        began = time.monotonic()
+        again = self._rushed and seconds < 1.25 * _SHORTEST_PAUSE
         try:
-            self._doorbell.sleep(seconds, stopping, lambda: bool(self._low_water.look(1)))
+            if self.idle and self._sleeps and not again:
+                self._doorbell.sleep(seconds, stopping, lambda: bool(self._low_water.look(1)))
+                self._rushed = time.monotonic() - began < _RUSH
+            else:
+                self._doorbell.awake()
+                stopping.wait(seconds)
         except (DatabaseError, InterfaceError):
             forget_broken_connection(self.database)  # the next poll says what is the matter
 
@@ -177,6 +184,7 @@ class Relay:
 
     def _settle(self, entries: Sequence[PendingEntry], outcomes: Sequence[Outcome | None], began: float) -> None:
         """Delete what was confirmed; set aside what never will be. A nack is tried again."""
+        self._doorbell.awake()  # not before: nothing that can wait comes between a commit and its event
         telemetry.published.send_robust(
             Relay, entries=entries, outcomes=outcomes, seconds=time.monotonic() - began, using=self.database
         )

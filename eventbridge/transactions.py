@@ -20,38 +20,43 @@ _NO_WRITES = {"SELECT", "SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "SET", "SHO
 _ADVICE = "put what may fail into a transaction.atomic() of its own, and leave the connection open"
 
 
-@contextmanager
-def all_or_nothing(using: str) -> Iterator[None]:
+class all_or_nothing:  # noqa: N801 - used as a function; a class because every save goes through it
     """What fails inside takes the transaction that is open there along, even where somebody catches the error.
 
     In ``atomic()`` Django rolls back at the end of the block. Where autocommit is off and no block has a
     savepoint to go back to, nobody would before the owner's ``commit()``: it is rolled back at once. Either
     way Django refuses further statements, until the block ends or the owner says ``rollback()``.
     """
-    try:
-        yield
-    except BaseException as error:  # a task that is cancelled, too, may be caught
-        _lose(connections[using], error)
-        raise
+
+    def __init__(self, using: str) -> None:
+        self._using = using
+
+    def __enter__(self) -> None:
+        """There is nothing to prepare."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None:  # a task that is cancelled, too, may be caught
+            _lose(connections[self._using], error)
 
 
-@contextmanager
-def all_or_nothing_once_written(using: str) -> Iterator[None]:
+class all_or_nothing_once_written:  # noqa: N801
     """As ``all_or_nothing``, for what fails after it has written something there: until then nothing is lost."""
-    wrote = []
 
-    def note(execute: Callable[..., Any], statement: Any, *rest: Any) -> Any:
-        if _may_write(statement):
-            wrote.append(statement)
+    def __init__(self, using: str) -> None:
+        self._connection = connections[using]
+        self._wrote = False
+
+    def __enter__(self) -> None:
+        self._connection.execute_wrappers.append(self._note)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._connection.execute_wrappers.pop()
+        if error is not None and self._wrote:
+            _lose(self._connection, error)
+
+    def _note(self, execute: Callable[..., Any], statement: Any, *rest: Any) -> Any:
+        self._wrote = self._wrote or _may_write(statement)
         return execute(statement, *rest)
-
-    try:
-        with connections[using].execute_wrapper(note):
-            yield
-    except BaseException as error:
-        if wrote:
-            _lose(connections[using], error)
-        raise
 
 
 def _may_write(statement: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from eventbridge.transports import Message
 from eventbridge.values import Hook, are_same, check_values, explain, plain
 
 SPECVERSION = "1.0"
+_JSON = "application/json"
 
 
 class _Envelope(msgspec.Struct, omit_defaults=True):
@@ -42,6 +44,7 @@ class _Envelope(msgspec.Struct, omit_defaults=True):
 
 
 _CONTEXT = [field.name for field in dataclasses.fields(Event) if field.name != "data"]
+_context = attrgetter(*_CONTEXT)
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 
@@ -65,16 +68,17 @@ def encode(event: Event[Any], hook: Hook = plain) -> bytes:
 
 
 def _envelope(event: Event[Any], data: Any) -> _Envelope:
-    context = {name: getattr(event, name) for name in _CONTEXT}
+    context = dict(zip(_CONTEXT, _context(event), strict=True))
     context["time"] = _rfc3339(event.time)
-    return _Envelope(specversion=SPECVERSION, datacontenttype="application/json", data=data, **context)
+    return _Envelope(specversion=SPECVERSION, datacontenttype=_JSON, data=data, **context)
 
 
 def _rfc3339(time: datetime | None) -> str:
     """In UTC, always with microseconds: some readers' formats are fixed."""
     if time is None or time.tzinfo is None:
         raise ValueError("time must know its time zone")
-    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return f"{utc.isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def with_sequence(body: bytes, sequence: int) -> bytes:
@@ -95,7 +99,7 @@ def decode(message: Message) -> Event[msgspec.Raw]:
         raise MalformedMessage(f"not a CloudEvent: {error}") from error
     _validate(envelope)
     data = envelope.data if envelope.data_base64 is None else msgspec.Raw(envelope.data_base64)
-    return Event(**{name: getattr(envelope, name) for name in _CONTEXT}, data=data)
+    return Event(**dict(zip(_CONTEXT, _context(envelope), strict=True)), data=data)
 
 
 _PREFIXES = ("cloudEvents_", "cloudEvents:", "ce-")
@@ -123,17 +127,20 @@ def _validate(envelope: _Envelope) -> None:
     """The rules of the specification, and what a database can hold as text."""
     if envelope.specversion != SPECVERSION:
         raise MalformedMessage(f"specversion {envelope.specversion!r}: only {SPECVERSION} is understood")
-    content = (envelope.datacontenttype or "application/json").lower().partition(";")[0].strip()
-    if content != "application/json" and not content.endswith("+json"):
-        raise MalformedMessage(f"datacontenttype {content!r}: only JSON is understood")
+    if envelope.datacontenttype != _JSON and not _is_json(envelope.datacontenttype or _JSON):
+        raise MalformedMessage(f"datacontenttype {envelope.datacontenttype!r}: only JSON is understood")
     if isinstance(envelope.time, datetime) and envelope.time.tzinfo is None:
         raise MalformedMessage("time must know its time zone")
-    for name in _CONTEXT:
-        value = getattr(envelope, name)
-        if isinstance(value, str) and not _can_be_kept(value):
+    for name, value in zip(_CONTEXT, _context(envelope), strict=True):
+        if value.__class__ is str and not _can_be_kept(value):
             raise MalformedMessage(f"{name} is longer than {LONGEST_ATTRIBUTE}, or holds a NUL or half a character")
-        if name in ("id", "source", "type") and not value:
+        if not value and name in ("id", "source", "type"):
             raise MalformedMessage(f"{name} is empty")
+
+
+def _is_json(content_type: str) -> bool:
+    content = content_type.lower().partition(";")[0].strip()
+    return content == _JSON or content.endswith("+json")
 
 
 def _can_be_kept(text: str) -> bool:

@@ -31,8 +31,17 @@ _LOOK = 0.002
 
 
 def ring(using: str) -> str:
-    """SQL for whoever writes: wake the relay at COMMIT, if it sleeps. Empty where a commit is a ring by itself."""
-    return _RING if connections[using].vendor == "postgresql" else ""
+    """SQL for whoever writes: wake the relay at COMMIT, if it sleeps. Empty where a commit is a ring by itself.
+
+    And where this atomic block has asked before: it has either rung, or keeps the relay awake until it ends.
+    """
+    connection: Any = connections[using]
+    if connection.vendor != "postgresql":
+        return ""
+    # Django makes this list anew when such a block has ended, or has gone back to a savepoint.
+    transaction = connection.run_on_commit if connection.in_atomic_block and connection.commit_on_exit else None
+    asked, connection.asked = getattr(connection, "asked", None), transaction
+    return "" if transaction is not None and transaction is asked else _RING
 
 
 class FileDoorbell:
@@ -63,6 +72,9 @@ class FileDoorbell:
             if self.rang():
                 return
 
+    def awake(self) -> None:
+        """Nothing: nobody has to ring."""
+
     def leave(self) -> None:
         """There is nothing to leave."""
 
@@ -74,27 +86,35 @@ class NotifyDoorbell:
         self._using = using
         self._asked: Any = None
         self._hears = False
+        self._locked = False
 
     def sleep(self, seconds: float, stopping: threading.Event, anything: Callable[[], bool]) -> None:
         """Wait until somebody rings, or the process stops; LONGEST_SLEEP at most, or ``seconds`` where nobody can ring.
 
-        ``anything``: is there something to do? Asked when whoever writes from now on will ring.
+        ``anything``: is there something to do? Asked when whoever writes from now on will ring, which they
+        do until this is ``awake``.
         """
         if not (self._can_hear() and self._may_sleep()):
             stopping.wait(seconds)
             return
-        try:
-            if not anything():
-                self._wait(stopping)
-        finally:
-            self._unlock()
+        self._heard(0)  # of what can be seen by now
+        until = time.monotonic() + LONGEST_SLEEP
+        if not anything():
+            while time.monotonic() < until and not stopping.is_set() and not self._heard(_HEED):
+                pass
+
+    def awake(self) -> None:
+        """Nobody has to ring from now on."""
+        if self._locked:
+            self._locked = False
+            sql.rows(self._using, "SELECT pg_advisory_unlock_all()")  # all: also what an earlier failure left
 
     def leave(self) -> None:
         """Give the connection back as it was."""
         if self._hears and self._asked is connections[self._using].connection:
             sql.run(self._using, f"UNLISTEN {_CHANNEL}").close()
-            self._unlock()
-        self._asked, self._hears = None, False
+            self.awake()
+        self._asked, self._hears, self._locked = None, False, False
 
     def _can_hear(self) -> bool:
         """Not through a pooler that lends each transaction another server's session."""
@@ -102,26 +122,23 @@ class NotifyDoorbell:
         connection = connections[self._using].connection
         if self._asked is not connection:
             [[pid]] = sql.rows(self._using, "SELECT pg_backend_pid()")
-            self._asked, self._hears = connection, pid == connection.info.backend_pid
+            self._asked, self._locked = connection, False
+            self._hears = pid == connection.info.backend_pid
             if self._hears:
                 sql.run(self._using, f"LISTEN {_CHANNEL}").close()
         return self._hears
 
     def _may_sleep(self) -> bool:
         """Whether everybody who has written so far is through: what they wrote can be seen by now."""
-        [[free]] = sql.rows(self._using, f"SELECT pg_try_advisory_lock({_LOCK})")
-        return bool(free)
+        if not self._locked:
+            [[self._locked]] = sql.rows(self._using, f"SELECT pg_try_advisory_lock({_LOCK})")
+        return self._locked
 
-    def _unlock(self) -> None:
-        """All: also what an earlier failure left."""
-        sql.rows(self._using, "SELECT pg_advisory_unlock_all()")
-
-    def _wait(self, stopping: threading.Event) -> None:
-        connection, until = connections[self._using], time.monotonic() + LONGEST_SLEEP
-        while time.monotonic() < until and not stopping.is_set():
-            with connection.wrap_database_errors:
-                for _ in connection.connection.notifies(timeout=_HEED, stop_after=1):
-                    return
+    def _heard(self, timeout: float) -> bool:
+        """Whether somebody has rung by then; without a timeout: all who have, at once."""
+        connection = connections[self._using]
+        with connection.wrap_database_errors:
+            return bool(list(connection.connection.notifies(timeout=timeout, stop_after=1 if timeout else None)))
 
 
 def doorbell(using: str) -> FileDoorbell | NotifyDoorbell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from django.db import connections, transaction
@@ -100,9 +100,14 @@ def _insert(using: str, table: str, entries: Sequence[NamedTuple], then: str) ->
     chunks = [entries[start : start + size] for start in range(0, len(entries), size)]
     with transaction.atomic(using=using, savepoint=False) if len(chunks) > 1 else nullcontext():
         for chunk in chunks:
-            values = ", ".join([f"({', '.join(['%s'] * len(names))})"] * len(chunk))
             parameters = [value for entry in chunk for value in entry]
-            changed(using, f"INSERT INTO {table} ({', '.join(names)}) VALUES {values}{then}", parameters)
+            changed(using, _statement(table, names, len(chunk), then), parameters)
+
+
+@lru_cache(maxsize=64)
+def _statement(table: str, names: tuple[str, ...], rows: int, then: str) -> str:
+    values = ", ".join([f"({', '.join(['%s'] * len(names))})"] * rows)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {values}{then}"
 
 
 def run(using: str, sql: str, parameters: Parameters = ()) -> CursorWrapper:

@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from eventbridge import emit, emit_many, event_type
 from eventbridge.models import OutboxEntry, doorbell, sql
@@ -58,6 +59,7 @@ class Sleeper:
             self._begun = True
             with suppress(OperationalError):  # which ends its sleep, too
                 self.bell.sleep(0.01, self.stopping, self._look)
+                self.bell.awake()
             self.wakes += 1
         with suppress(OperationalError):
             self.bell.leave()
@@ -163,6 +165,61 @@ def test_nobody_rings_at_a_relay_that_is_awake(sleeper: Sleeper):
 
 
 @pytest.mark.postgresql
+def test_who_rang_before_it_looked_does_not_wake_it_again():
+    bell, looks = NotifyDoorbell("default"), []
+    bell.sleep(0, threading.Event(), lambda: True)
+    with closing(connection.copy()) as other, other.cursor() as cursor:
+        for _ in range(3):
+            cursor.execute("NOTIFY eventbridge_outbox")
+    began = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doorbell, "LONGEST_SLEEP", 0.3)
+        bell.sleep(0, threading.Event(), lambda: looks.append(1))
+    assert looks == [1]
+    assert time.monotonic() - began > 0.25
+    bell.leave()
+
+
+@pytest.fixture
+def asks() -> Iterator[Callable[[], list[bool]]]:
+    """Which of the INSERTs since then asked whether to ring."""
+    with CaptureQueriesContext(connection) as captured:
+        yield lambda: [
+            "pg_try_advisory_xact_lock_shared" in query["sql"] for query in captured if "INSERT" in query["sql"]
+        ]
+
+
+@pytest.mark.postgresql
+def test_a_transaction_asks_once_whether_it_is_to_ring(asks: Callable[[], list[bool]]):
+    emit(Rung())
+    with transaction.atomic():
+        emit(Rung())
+        emit(Rung())
+        with suppress(ZeroDivisionError), transaction.atomic():
+            emit(Rung())
+            1 / 0  # noqa: B018
+        emit(Rung())
+    emit(Rung())
+    emit(Rung())
+    assert asks() == [True, True, False, False, True, True, True]
+
+
+@pytest.mark.postgresql
+def test_who_commits_by_hand_asks_each_time(asks: Callable[[], list[bool]]):
+    """Django does not say when such a transaction has ended."""
+    transaction.set_autocommit(False)
+    try:
+        for _ in range(2):
+            emit(Rung())
+            with transaction.atomic():
+                emit(Rung())
+            transaction.commit()
+    finally:
+        transaction.set_autocommit(True)
+    assert asks() == [True] * 4
+
+
+@pytest.mark.postgresql
 def test_its_sleep_ends_with_its_connection(sleeper: Sleeper):
     """A session that is gone holds no lock: nobody rings for it, and the next relay may sleep."""
     backends = sql.rows(
@@ -193,6 +250,7 @@ def test_a_sleep_that_fails_leaves_no_lock():
 
     with pytest.raises(OperationalError):
         bell.sleep(0, threading.Event(), fail)
+    bell.awake()
     assert not sql.rows("default", "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'")
 
 

@@ -8,7 +8,8 @@ import pytest
 from django.db import OperationalError, connections, transaction
 
 from eventbridge.errors import Unavailable
-from eventbridge.models import Lease, OutboxEntry
+from eventbridge.models import Lease, OutboxEntry, sql
+from eventbridge.models.doorbell import FileDoorbell, NotifyDoorbell
 from eventbridge.models.outbox import NewEntry
 from eventbridge.relay import Relay
 from eventbridge.transports import CONFIRMED, NACKED, UNROUTABLE, Message, Outcome
@@ -323,7 +324,7 @@ def test_a_relay_that_rests_is_woken_by_a_commit_whatever_its_pause(monkeypatch:
     thread.start()
     try:
         # Until it has looked for the last time: it is about to sleep, or does.
-        wait_for(lambda: polls and polls[-1] > 0.01, what="it to have nothing to do")
+        wait_for(lambda: polls and polls[-1] > 0, what="it to have nothing to do")
         record("a")
         wait_for(lambda: broker.ids == ["a"], 5, what="it to be woken")
         wait_for(lambda: not pending(), 5, what="the outbox to be empty")
@@ -331,6 +332,47 @@ def test_a_relay_that_rests_is_woken_by_a_commit_whatever_its_pause(monkeypatch:
         stopping.set()
         thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_relay_that_is_rung_at_all_the_time_looks_before_it_sleeps_again(monkeypatch: pytest.MonkeyPatch):
+    """Whoever writes without a rest pays for few notifications: while there is something at each look, for none."""
+    naps = []
+    monkeypatch.setattr(NotifyDoorbell, "sleep", lambda *_: naps.append(1))
+    monkeypatch.setattr(FileDoorbell, "sleep", lambda *_: naps.append(1))
+    one, awake = relay(Broker()), threading.Event()
+    turns = [(None, 1), ("a", 1), (None, 1), ("b", 1), (None, 1), (None, 2), ("c", 2), (None, 2), (None, 3)]
+    for event, slept in turns:
+        if event:
+            record(event)
+        one.rest(one.poll(), awake)
+        assert len(naps) == slept, (event, slept)
+
+
+def test_a_relay_that_looks_every_few_milliseconds_does_not_sleep(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(NotifyDoorbell, "sleep", lambda *_: pytest.fail("it sleeps"))
+    monkeypatch.setattr(FileDoorbell, "sleep", lambda *_: pytest.fail("it sleeps"))
+    one = relay(Broker(), longest_pause=0.009)
+    for _ in range(5):
+        one.rest(one.poll(), threading.Event())
+    assert one.idle
+
+
+@pytest.mark.postgresql
+def test_nobody_rings_at_a_relay_that_works():
+    """It is awake before it deletes; what comes in between is found by its next look."""
+    one, stopped = relay(Broker()), threading.Event()
+    stopped.set()
+    one.rest(one.poll(), stopped)
+    assert sql.rows("default", _ADVISORY)
+    record("a")
+    one.poll()
+    assert not sql.rows("default", _ADVISORY)
+    one.rest(one.poll(), stopped)
+    one.rest(one.stand_still("paused"), stopped)
+    assert not sql.rows("default", _ADVISORY)
+
+
+_ADVISORY = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"
 
 
 def test_a_relay_that_rests_outlives_a_database_that_went_away(monkeypatch: pytest.MonkeyPatch):
