@@ -312,13 +312,14 @@ def _save_atomically(model: Any) -> None:
     def save_base(self: Any, *args: Any, **kwargs: Any) -> Any:
         given = args[_USING] if len(args) > _USING else kwargs.get("using")
         using = given or router.db_for_write(type(self), instance=self)
-        if connections[using].in_atomic_block:
-            with all_or_nothing_once_written(using):
+        connection: Any = connections[using]
+        if connection.in_atomic_block:
+            with all_or_nothing_once_written(connection):
                 return original(self, *args, **kwargs)
-        if not connections[using].get_autocommit():
-            connections[using].validate_no_broken_transaction()  # which atomic() forgets
+        if not connection.get_autocommit():
+            connection.validate_no_broken_transaction()  # which atomic() forgets
         with transaction.atomic(using=using, savepoint=False):
-            opened = connections[using].connection
+            opened = connection.connection
             saved = original(self, *args, **kwargs)
             must_be_intact(using, opened, f"a receiver of {type(self).__name__}'s signals")
             return saved

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, cast, dataclass_transform
 
 import msgspec
@@ -56,6 +57,12 @@ class EventType:
     def is_unbent(self) -> bool:
         """Whether a payload that is read as it was written needs no closer look."""
         return are_unbent(self.payload)
+
+    @cached_property
+    def values(self) -> Callable[[Any], Any]:
+        """What a payload holds, field by field: a class may compare less, or in its own way."""
+        names = [field.name for field in dataclasses.fields(self.payload)]
+        return attrgetter(*names) if names else lambda _: None
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema (2020-12) of ``data``."""
@@ -161,12 +168,15 @@ class Event(Generic[T]):
 _PLAIN = msgspec.json.Decoder()
 
 
+_VERSION_7 = 0x7 << 76 | 0x2 << 62  # and variant
+_RANDOM = ~(0xF << 76 | 0x3 << 62)
+
+
 def uuid7() -> str:
     """A UUID that sorts by time (RFC 9562, section 5.7)."""
     milliseconds = clock.time_ns() // 1_000_000
     value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    text = f"{value & ~(0x3 << 62) | 0x2 << 62:032x}"
+    text = f"{value & _RANDOM | _VERSION_7:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -42,20 +42,23 @@ class all_or_nothing:  # noqa: N801 - used as a function; a class because every 
 class all_or_nothing_once_written:  # noqa: N801
     """As ``all_or_nothing``, for what fails after it has written something there: until then nothing is lost."""
 
-    def __init__(self, using: str) -> None:
-        self._connection = connections[using]
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
         self._wrote = False
 
     def __enter__(self) -> None:
         self._connection.execute_wrappers.append(self._note)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._connection.execute_wrappers.pop()
-        if error is not None and self._wrote:
+        if not self._wrote:
+            self._connection.execute_wrappers.remove(self._note)
+        elif error is not None:
             _lose(self._connection, error)
 
     def _note(self, execute: Callable[..., Any], statement: Any, *rest: Any) -> Any:
-        self._wrote = self._wrote or _may_write(statement)
+        if not self._wrote and _may_write(statement):
+            self._wrote = True
+            self._connection.execute_wrappers.remove(self._note)  # it knows all it has to know
         return execute(statement, *rest)
 
 

@@ -66,11 +66,6 @@ def are_unbent(payload: type[Any]) -> bool:
     return all(_is_unbent(hint) for hint in hints)
 
 
-def are_same(sent: Any, received: Any) -> bool:
-    """Whether two payloads hold the same, field by field: a class may compare less, or in its own way."""
-    return all(getattr(sent, name) == getattr(received, name) for name in sent.__dataclass_fields__)
-
-
 def _is_unbent(hint: Any) -> bool:
     inner = [part for part in typing.get_args(hint) if part is not ...]
     return (typing.get_origin(hint) or hint) in _UNBENT and all(map(_is_unbent, inner)) and hint not in _ANY_ITEMS

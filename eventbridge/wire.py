@@ -17,7 +17,7 @@ import msgspec
 from eventbridge.errors import InvalidEvent, MalformedMessage
 from eventbridge.event import LONGEST_ATTRIBUTE, Event, event_type_of
 from eventbridge.transports import Message
-from eventbridge.values import Hook, are_same, check_values, explain, plain
+from eventbridge.values import Hook, check_values, explain, plain
 
 SPECVERSION = "1.0"
 _JSON = "application/json"
@@ -57,7 +57,7 @@ def encode(event: Event[Any], hook: Hook = plain) -> bytes:
     kind = event_type_of(type(event.data))
     try:
         received = kind.decoder.decode(msgspec.json.encode(event.data, enc_hook=hook))
-        if not (kind.is_unbent and are_same(event.data, received)):
+        if not (kind.is_unbent and kind.values(event.data) == kind.values(received)):
             check_values(event.data, received, hook)
         # As a reader got it: an int in a Decimal's place is a Decimal by now.
         envelope = _envelope(event, received)
@@ -68,17 +68,31 @@ def encode(event: Event[Any], hook: Hook = plain) -> bytes:
 
 
 def _envelope(event: Event[Any], data: Any) -> _Envelope:
-    context = dict(zip(_CONTEXT, _context(event), strict=True))
-    context["time"] = _rfc3339(event.time)
-    return _Envelope(specversion=SPECVERSION, datacontenttype=_JSON, data=data, **context)
+    return _Envelope(
+        specversion=SPECVERSION,
+        id=event.id,
+        source=event.source,
+        type=event.type,
+        time=_rfc3339(event.time),  # type: ignore[arg-type]
+        subject=event.subject,
+        datacontenttype=_JSON,
+        partitionkey=event.partitionkey,
+        sequence=event.sequence,
+        dataschema=event.dataschema,
+        correlationid=event.correlationid,
+        causationid=event.causationid,
+        traceparent=event.traceparent,
+        data=data,
+    )
 
 
-def _rfc3339(time: datetime | None) -> str:
+def _rfc3339(time: datetime | None) -> datetime | str:
     """In UTC, always with microseconds: some readers' formats are fixed."""
     if time is None or time.tzinfo is None:
         raise ValueError("time must know its time zone")
-    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
-    return f"{utc.isoformat(timespec='microseconds')[:-6]}Z"
+    if time.tzinfo is UTC and time.microsecond:
+        return time  # msgspec writes it so by itself
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def with_sequence(body: bytes, sequence: int) -> bytes:

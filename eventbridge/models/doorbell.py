@@ -30,12 +30,11 @@ _HEED = 0.1
 _LOOK = 0.002
 
 
-def ring(using: str) -> str:
+def ring(connection: Any) -> str:
     """SQL for whoever writes: wake the relay at COMMIT, if it sleeps. Empty where a commit is a ring by itself.
 
     And where this atomic block has asked before: it has either rung, or keeps the relay awake until it ends.
     """
-    connection: Any = connections[using]
     if connection.vendor != "postgresql":
         return ""
     # Django makes this list anew when such a block has ended, or has gone back to a savepoint.

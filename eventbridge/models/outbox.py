@@ -56,7 +56,7 @@ class OutboxQuerySet(models.QuerySet["OutboxEntry"]):
         Part of the transaction that is open on this database; by itself if there is none. A relay that
         sleeps is woken by the commit.
         """
-        sql.insert(self.db, TABLE, entries, doorbell.ring(self.db))
+        sql.insert(self.db, TABLE, entries, doorbell.ring)
 
     def pending(self, limit: int, size: int = _BATCH_BYTES, above: int = 0) -> list[PendingEntry]:
         """The oldest entries that are not parked, in the order of their ids: at least one, if there is one.

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -63,6 +64,37 @@ def test_more_than_sqlite_takes_at_once_are_few_statements_in_order(recorded, dj
     with django_assert_num_queries(2 if connection.vendor == "sqlite" else 1 + RING):
         emit_many(Counted(number=number) for number in range(6_401))
     assert numbers(recorded) == list(range(6_401))
+
+
+def test_whoever_looks_at_a_transaction_s_statements_sees_each_event(django_assert_num_queries):
+    """A transaction keeps its cursor; one that logs is another."""
+    with transaction.atomic():
+        emit(Counted(number=1))
+        with django_assert_num_queries(2):
+            emit(Counted(number=2))
+            emit(Counted(number=3))
+        logged = len(connection.queries_log)
+        emit(Counted(number=4))
+        assert len(connection.queries_log) == logged
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_connection_that_was_lost_meanwhile_is_made_anew(atomic: bool, recorded, monkeypatch):
+    """As at the beginning of a request, with CONN_HEALTH_CHECKS."""
+    monkeypatch.setitem(connection.settings_dict, "CONN_HEALTH_CHECKS", True)
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    connection.close()
+    with transaction.atomic():
+        emit(Counted(number=1))
+    with closing(connection.copy()) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    connection.close_if_unusable_or_obsolete()
+    with transaction.atomic() if atomic else nullcontext():
+        emit(Counted(number=2))
+    assert numbers(recorded) == [1, 2]
+    connection.close()
 
 
 def test_a_generator_is_taken_and_events_are_returned_in_its_order():
