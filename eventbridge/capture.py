@@ -215,16 +215,15 @@ class Bridge:
 
     def __call__(self, signal: Signal, sender: Any, **kwargs: Any) -> None:
         """Receive the signal. Raises what the function raises; the open transaction is then lost."""
-        if signal in MODEL_SIGNALS and kwargs.get("raw"):
+        if kwargs.get("raw") and signal in MODEL_SIGNALS:
             return
         using = _alias(kwargs.get("using"))
         with all_or_nothing(using):
-            found = self._receive(signal=signal, sender=sender, **kwargs)
+            found = self._checked(self._call(signal=signal, sender=sender, **kwargs))
             if found:
                 emit_many(found, using=using)
 
-    def _receive(self, **kwargs: Any) -> list[Any]:
-        returned = self._call(**kwargs)
+    def _checked(self, returned: Any) -> list[Any]:
         found = _as_list(returned)
         for item in found:
             if type(item) not in self.types:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -97,12 +96,14 @@ def _copy(connection: Any, table: str, entries: Sequence[NamedTuple]) -> None:
 def _insert(connection: Any, table: str, entries: Sequence[NamedTuple], then: str) -> None:
     """By one statement for as many as its parameters allow."""
     names = entries[0]._fields
-    size = _PARAMETERS // len(names)
-    chunks = [entries[start : start + size] for start in range(0, len(entries), size)]
-    with transaction.atomic(using=connection.alias, savepoint=False) if len(chunks) > 1 else nullcontext():
-        for chunk in chunks:
-            parameters = [value for entry in chunk for value in entry]
-            _writer(connection).execute(_statement(table, names, len(chunk), then), parameters)
+    most = _PARAMETERS // len(names)
+    if len(entries) > most:
+        with transaction.atomic(using=connection.alias, savepoint=False):
+            for start in range(0, len(entries), most):
+                _insert(connection, table, entries[start : start + most], then)
+        return
+    parameters = [value for entry in entries for value in entry]
+    _writer(connection).execute(_statement(table, names, len(entries), then), parameters)
 
 
 def _writer(connection: Any) -> CursorWrapper:
