@@ -63,7 +63,7 @@ class Relay:
         self._low_water = LowWater(database)
         self._doorbell = doorbell(database)
         self._sleeps = longest_pause >= _SLEEPLESS
-        self._rushed = False
+        self._rushed = self._looks_again = False
         self._token: int | None = None
         self._held_until = 0.0
         self._idle = Pause(_SHORTEST_PAUSE, longest_pause)
@@ -78,6 +78,7 @@ class Relay:
             self._prepare_once()
             entries = self._low_water.look(self.batch)
             if not entries:
+                self._looks_again = self._rushed and self._idle.fresh
                 return self._rest("ready", "", next(self._idle))
             outcomes = self._publish(entries)
         except (Unavailable, TopologyMismatch) as error:
@@ -97,9 +98,8 @@ class Relay:
     def rest(self, seconds: float, stopping: threading.Event) -> None:
         """Rest so long, after a poll; where there is nothing to do, until something is recorded. Less if it stops."""
         began = time.monotonic()
-        again = self._rushed and seconds < 1.25 * _SHORTEST_PAUSE
         try:
-            if self.idle and self._sleeps and not again:
+            if self.idle and self._sleeps and not self._looks_again:
                 self._doorbell.sleep(seconds, stopping, lambda: bool(self._low_water.look(1)))
                 self._rushed = time.monotonic() - began < _RUSH
             else:
