@@ -38,9 +38,9 @@ def ring(connection: Any) -> str:
     if connection.vendor != "postgresql":
         return ""
     # Django makes this list anew when such a block has ended, or has gone back to a savepoint.
-    transaction = connection.run_on_commit if connection.in_atomic_block and connection.commit_on_exit else None
-    asked, connection.asked = getattr(connection, "asked", None), transaction
-    return "" if transaction is not None and transaction is asked else _RING
+    block = connection.run_on_commit if connection.in_atomic_block and connection.commit_on_exit else None
+    asked, connection.eventbridge_asked = getattr(connection, "eventbridge_asked", None), block
+    return "" if block is not None and block is asked else _RING
 
 
 class FileDoorbell:

@@ -108,12 +108,12 @@ def _insert(connection: Any, table: str, entries: Sequence[NamedTuple], then: st
 
 def _writer(connection: Any) -> CursorWrapper:
     """A cursor to write with. A transaction keeps its own: to make one takes a tenth of an emit."""
-    kept: CursorWrapper | None = getattr(connection, "writer", None)
+    kept: CursorWrapper | None = getattr(connection, "eventbridge_writer", None)
     is_ours = kept and kept.connection is connection.connection and connection.in_atomic_block
     if kept and is_ours and not connection.queries_logged:
         return kept
     made: CursorWrapper = connection.cursor()  # which sees first whether the connection is alive
-    connection.writer = None if connection.queries_logged else made
+    connection.eventbridge_writer = None if connection.queries_logged else made
     return made
 
 
