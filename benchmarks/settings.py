@@ -53,9 +53,8 @@ EVENTBRIDGE: dict[str, Any] = {
     "CONSUMERS": os.environ.get("BENCH_CONSUMERS", "benchmarks.consumers.sink").split(),
 }
 # What somebody wants to try: BENCH_RELAY_BATCH=2000 make bench ONLY=relay
-if "BENCH_POLL_INTERVAL" in os.environ:
-    EVENTBRIDGE["POLL_INTERVAL"] = float(os.environ["BENCH_POLL_INTERVAL"])
-EVENTBRIDGE |= {key: int(os.environ[f"BENCH_{key}"]) for key in ("RELAY_BATCH",) if f"BENCH_{key}" in os.environ}
+_TRIED: dict[str, Any] = {"RELAY_BATCH": int, "POLL_INTERVAL": float}
+EVENTBRIDGE |= {key: kind(os.environ[f"BENCH_{key}"]) for key, kind in _TRIED.items() if f"BENCH_{key}" in os.environ}
 
 _stomp = urlsplit(os.environ.get("BENCH_STOMP_URL", "stomp://guest:guest@127.0.0.1:61613//"))
 DJANGO_OUTBOX_PATTERN = {

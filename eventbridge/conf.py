@@ -64,7 +64,7 @@ class Settings:
         if not name.isupper():
             return super().__getattribute__(name)
         given = getattr(django_settings, "EVENTBRIDGE", {})
-        return given[name] if isinstance(given, (dict, Mapping)) and name in given else super().__getattribute__(name)
+        return given[name] if isinstance(given, Mapping) and name in given else super().__getattribute__(name)
 
 
 settings = Settings()

@@ -146,7 +146,7 @@ def _validate(envelope: _Envelope) -> None:
     if isinstance(envelope.time, datetime) and envelope.time.tzinfo is None:
         raise MalformedMessage("time must know its time zone")
     for name, value in zip(_CONTEXT, _context(envelope), strict=True):
-        if value.__class__ is str and not _can_be_kept(value):
+        if isinstance(value, str) and not _can_be_kept(value):
             raise MalformedMessage(f"{name} is longer than {LONGEST_ATTRIBUTE}, or holds a NUL or half a character")
         if not value and name in ("id", "source", "type"):
             raise MalformedMessage(f"{name} is empty")

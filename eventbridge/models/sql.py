@@ -117,7 +117,7 @@ def _writer(connection: Any) -> CursorWrapper:
     return made
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)  # the same few again and again; one of thousands of rows is long
 def _statement(table: str, names: tuple[str, ...], rows: int, then: str) -> str:
     values = ", ".join([f"({', '.join(['%s'] * len(names))})"] * rows)
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES {values}{then}"

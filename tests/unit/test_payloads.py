@@ -337,6 +337,12 @@ def test_a_key_that_no_reader_would_take_is_refused(value):
         encode(keyed)
 
 
+def test_a_subclass_of_text_is_looked_at_like_text():
+    safe = dataclasses.replace(event(str, "a"), source=SafeString("/shop\x00"))
+    with pytest.raises(InvalidEvent, match="source is longer than 255, or holds a NUL or half a character"):
+        encode(safe)
+
+
 def test_text_that_is_no_key_may_be_long_and_hold_a_nul():
     assert written(str, "a\x00" * 1000) == "a\x00" * 1000
 
